@@ -1,0 +1,66 @@
+# Everything a developer runs, from a machine that has only python3, pip, make and git.
+# `make VENV=somewhere test` keeps the environment elsewhere.
+
+PYTHON ?= python3
+VENV ?= .venv
+VENV_FLOOR ?= .venv-floor
+WORKERS ?= 2
+
+BIN := $(VENV)/bin
+STAMP := $(VENV)/.installed
+STAMP_FLOOR := $(VENV_FLOOR)/.installed
+
+.DEFAULT_GOAL := help
+.PHONY: help install quickstart test test-slow test-floor lint format bench docs clean
+
+help:  ## List what make can do
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+install: $(STAMP)  ## Make the environment: the package, editable, and every tool
+
+# The stamp is touched last, so a broken or outdated environment is made again.
+$(STAMP): pyproject.toml constraints.txt
+	$(PYTHON) -m venv --clear $(VENV)
+	$(BIN)/python -m pip install --quiet -c constraints.txt -e ".[dev]"
+	touch $@
+
+$(STAMP_FLOOR): pyproject.toml constraints-floor.txt
+	$(PYTHON) -m venv --clear $(VENV_FLOOR)
+	$(VENV_FLOOR)/bin/python -m pip install --quiet -c constraints-floor.txt -e ".[test]"
+	touch $@
+
+quickstart: $(STAMP)  ## Install, then run docs/examples/quickstart.py
+	$(BIN)/python docs/examples/quickstart.py
+
+test: $(STAMP)  ## Run the suite and the doctests (all but the slow ones)
+	$(BIN)/python -m pytest -n $(WORKERS)
+
+test-slow: $(STAMP)  ## Run only the slow tests
+	$(BIN)/python -m pytest -n $(WORKERS) -m slow
+
+test-floor: $(STAMP_FLOOR)  ## Run scikit-learn's checks on the oldest supported versions
+	$(VENV_FLOOR)/bin/python -m pytest -n $(WORKERS) tests/test_common.py
+
+lint: $(STAMP)  ## Style, spelling, the import contract, types
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/codespell
+	$(BIN)/lint-imports
+	$(BIN)/mypy
+
+format: $(STAMP)  ## Let ruff repair what it can
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+
+bench: $(STAMP)  ## Measure speed against a hand-written loop and scikit-learn
+	$(BIN)/python -m benchmarks.speed
+
+# Generated pages of classes that are gone would break the build, so start afresh.
+docs: $(STAMP)  ## Build the documentation; a warning is an error
+	rm -rf docs/api/generated docs/_build
+	$(BIN)/python -m sphinx -W --keep-going -q -b html docs docs/_build/html
+
+clean:  ## Remove what was made here, the environments too
+	rm -rf $(VENV) $(VENV_FLOOR) build *.egg-info docs/_build docs/api/generated
+	rm -rf .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis .coverage*
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +

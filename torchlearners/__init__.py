@@ -1,0 +1,34 @@
+"""Deep learners that behave like scikit-learn's own estimators.
+
+Every public learner can be imported from here; the room it lives in is loaded on
+first use.
+"""
+
+from __future__ import annotations
+
+import importlib
+from importlib.metadata import version
+from typing import Any
+
+# Learner -> the room it lives in.
+_LEARNERS = {
+    "DummyTorchClassifier": "tabular",
+    "DummyTorchRegressor": "tabular",
+    "MLPClassifier": "tabular",
+    "MLPRegressor": "tabular",
+}
+
+__all__ = ["DummyTorchClassifier", "DummyTorchRegressor", "MLPClassifier", "MLPRegressor"]
+
+__version__ = version("torchlearners")
+
+
+def __getattr__(name: str) -> Any:
+    if name in _LEARNERS:
+        room = importlib.import_module(f"torchlearners.{_LEARNERS[name]}")
+        return getattr(room, name)
+    raise AttributeError(f"module 'torchlearners' has no attribute '{name}'")
+
+
+def __dir__() -> list[str]:
+    return sorted([*globals(), *_LEARNERS])

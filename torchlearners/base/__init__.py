@@ -1,0 +1,7 @@
+"""What every learner is: a scikit-learn estimator that trains a torch network."""
+
+from torchlearners.base._classifier import ClassifierLearner
+from torchlearners.base._learner import TorchLearner
+from torchlearners.base._regressor import RegressorLearner
+
+__all__ = ["ClassifierLearner", "RegressorLearner", "TorchLearner"]

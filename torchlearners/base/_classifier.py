@@ -1,0 +1,258 @@
+"""Learners that predict classes."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from sklearn.base import ClassifierMixin
+from sklearn.utils.class_weight import compute_class_weight
+from sklearn.utils.multiclass import check_classification_targets, type_of_target
+from sklearn.utils.validation import check_is_fitted, column_or_1d
+
+from torchlearners._compat import fit_context
+from torchlearners.base._learner import _ATTRIBUTES, TorchLearner
+from torchlearners.data import ClassTarget, MultilabelTarget, Target, check_labels
+from torchlearners.params import one_of, optional, param
+from torchlearners.training import ClassifierNet, Net
+
+_CLASSES = """
+classes_ : ndarray of shape (n_classes,)
+    Class labels; column numbers for a multilabel target.
+"""
+
+
+class ClassifierLearner(ClassifierMixin, TorchLearner):
+    """Base of classifiers: binary, multiclass and multilabel.
+
+    {parameters}
+
+    Examples
+    --------
+    >>> from sklearn.datasets import load_iris
+    >>> from torch import nn
+    >>> from torchlearners.base import ClassifierLearner
+    >>> class LinearClassifier(ClassifierLearner):
+    ...     def network(self, spec):
+    ...         return nn.Linear(spec.n_numeric, spec.n_outputs)
+    >>> learner = LinearClassifier(lr=0.1, random_state=0)
+    >>> learner.fit(*load_iris(return_X_y=True)).predict_proba([[5, 3, 1, 0.2]]).shape
+    (1, 3)
+    """
+
+    class_weight: Any = param(
+        default=None,
+        check=optional([dict, *one_of("balanced")]),
+        doc="Weights of the classes, multiplied with `sample_weight`: a dict from label "
+        'to weight, or "balanced" for weights inversely proportional to the (weighted) '
+        "class frequencies. Not for multilabel targets.",
+    )
+
+    _doc_sections = {"attributes": _ATTRIBUTES.rstrip() + _CLASSES}
+
+    classes_: np.ndarray
+
+    @fit_context(prefer_skip_nested_validation=True)
+    def fit(
+        self,
+        X: Any,
+        y: Any,
+        sample_weight: Any = None,
+        *,
+        X_val: Any = None,
+        y_val: Any = None,
+        sample_weight_val: Any = None,
+    ) -> ClassifierLearner:
+        """Fit the learner.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, n_features)
+            Training rows.
+        y : array-like of shape (n_samples,) or (n_samples, n_labels)
+            Class labels, or a 0/1 matrix of labels.
+        sample_weight : array-like of shape (n_samples,), default=None
+            Relative weights of the rows; rows of weight 0 are left out.
+        X_val, y_val, sample_weight_val : array-like, default=None
+            Rows that validate instead of a split of X.
+
+        Returns
+        -------
+        estimator
+            The fitted learner.
+
+        Raises
+        ------
+        ValueError
+            Where data or parameters are unfit; the learner is then as it was before.
+        NonFiniteLossError
+            Where training diverges.
+        KeyboardInterrupt
+            On Ctrl-C; after a first epoch the learner then holds its best weights.
+        """
+        continuing = self.warm_start and hasattr(self, "net_")
+        if continuing:
+            self._check_same_classes(y)
+        return self._fit(
+            X,
+            y,
+            sample_weight,
+            (X_val, y_val, sample_weight_val),
+            continuing=continuing,
+        )
+
+    @fit_context(prefer_skip_nested_validation=True)
+    def partial_fit(
+        self, X: Any, y: Any, classes: Any = None, sample_weight: Any = None
+    ) -> ClassifierLearner:
+        """Train one epoch on the given rows.
+
+        The first call fixes the scaling of the features, so it should be given rows
+        that are like those to come.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, n_features)
+            Training rows.
+        y : array-like of shape (n_samples,) or (n_samples, n_labels)
+            Class labels, or a 0/1 matrix of labels.
+        classes : array-like of shape (n_classes,), default=None
+            All labels that will ever occur; required in the first call.
+        sample_weight : array-like of shape (n_samples,), default=None
+            Relative weights of the rows.
+
+        Returns
+        -------
+        estimator
+            The fitted learner.
+        """
+        continuing = hasattr(self, "net_")
+        if not continuing and classes is None:
+            raise ValueError("classes must be passed on the first call to partial_fit.")
+        if continuing and classes is not None:
+            classes = np.unique(classes)
+            if not np.array_equal(classes, self.classes_):
+                raise ValueError(
+                    f"`classes={classes}` is not the same as on last call to "
+                    f"partial_fit, was: {self.classes_}."
+                )
+        return self._fit(
+            X,
+            y,
+            sample_weight,
+            continuing=continuing,
+            classes=classes,
+            one_epoch=True,
+        )
+
+    def predict(self, X: Any) -> np.ndarray:
+        """Predict labels.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, n_features)
+
+        Returns
+        -------
+        ndarray of shape (n_samples,) or (n_samples, n_labels)
+            The most probable class, or every label with probability above one half.
+        """
+        outputs = self._outputs(X)
+        return self._target.predict(outputs)
+
+    def predict_proba(self, X: Any) -> np.ndarray:
+        """Predict probabilities.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, n_features)
+
+        Returns
+        -------
+        ndarray of shape (n_samples, n_classes)
+            In the order of ``classes_``. For a multilabel target the probability of
+            each label, which do not sum to one.
+        """
+        outputs = self._outputs(X)
+        return self._target.probabilities(outputs)
+
+    def decision_function(self, X: Any) -> np.ndarray:
+        """Return the logits.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, n_features)
+
+        Returns
+        -------
+        ndarray of shape (n_samples,), (n_samples, n_classes) or (n_samples, n_labels)
+            For two classes the log-odds of the second one.
+        """
+        outputs = self._outputs(X)
+        return self._target.decision(outputs)
+
+    def _check_same_classes(self, y: Any) -> None:
+        if self._target.kind == "classes":
+            now = np.unique(check_labels(y))
+            if not np.array_equal(now, self.classes_):
+                raise ValueError(
+                    "warm_start can only be used where `y` has the same classes as in "
+                    f"the previous call to fit. Previously got {self.classes_}, `y` "
+                    f"has {now}."
+                )
+
+    def _make_target(self, y: np.ndarray, classes: Any) -> Target:
+        y = check_labels(y)
+        check_classification_targets(y)
+        kind = type_of_target(y, input_name="y")
+        if kind == "multilabel-indicator":
+            target: Any = MultilabelTarget(y.shape[1])
+        elif kind == "multiclass-multioutput":
+            raise ValueError(
+                "Unknown label type: y has several columns with more than two values. "
+                f"{type(self).__name__} predicts one class or a 0/1 matrix of labels; "
+                "use sklearn.multioutput.MultiOutputClassifier for several classes."
+            )
+        else:
+            target = ClassTarget(np.unique(y if classes is None else classes))
+        self.classes_ = target.classes
+        return target
+
+    def _make_net(self, target: Target, **settings: Any) -> Net:
+        return (ClassifierNet if target.kind == "classes" else Net)(**settings)
+
+    def _weigh(
+        self, target: Target, codes: np.ndarray, weight: np.ndarray | None
+    ) -> np.ndarray | None:
+        if self.class_weight is None:
+            return weight
+        if target.kind != "classes":
+            raise ValueError(
+                f"class_weight={self.class_weight!r} is not supported for multilabel "
+                "targets. Use sample_weight."
+            )
+        assert isinstance(target, ClassTarget)
+        n_classes = target.n_outputs
+        if isinstance(self.class_weight, dict):
+            present = np.unique(codes)
+            by_class = np.ones(n_classes)
+            by_class[present] = compute_class_weight(
+                {
+                    int(np.flatnonzero(target.classes == label)[0]): value
+                    for label, value in self.class_weight.items()
+                    if label in target.classes
+                },
+                classes=present,
+                y=codes,
+            )
+        else:
+            total = np.bincount(codes, weight, minlength=n_classes)
+            with np.errstate(divide="ignore"):
+                by_class = np.where(total > 0, total.sum() / (n_classes * total), 0.0)
+        by_row = by_class[codes]
+        return by_row if weight is None else by_row * weight
+
+    def __sklearn_tags__(self) -> Any:
+        tags = super().__sklearn_tags__()
+        tags.classifier_tags.multi_label = True
+        return tags

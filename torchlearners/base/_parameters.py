@@ -1,0 +1,232 @@
+"""The constructor parameters that all learners share, and nested access to them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import torch
+from sklearn.base import BaseEstimator
+from torch import nn
+
+from torchlearners._compat import StrOptions
+from torchlearners.params import (
+    Parameters,
+    boolean,
+    did_you_mean,
+    non_negative,
+    one_of,
+    open_fraction,
+    optional,
+    param,
+    positive,
+    positive_int,
+)
+from torchlearners.training import LOSSES, OPTIMIZERS, Loss, Optimizer, promote
+
+# Parameters for which a name stands for an object with parameters of its own.
+_NAMED = {"optimizer": OPTIMIZERS, "loss": LOSSES}
+
+
+class LearnerParameters(Parameters, BaseEstimator):
+    """Training, validation and run parameters.
+
+    A nested parameter of a choice given by name is reached directly:
+    ``set_params(optimizer__betas=(0.9, 0.95))`` on ``optimizer="adamw"`` first turns
+    the name into the object it stands for. A callback is reached by its name, by
+    default that of its class: ``callbacks__Checkpoint__monitor``.
+    """
+
+    max_epochs: int = param(
+        default=100,
+        check=positive_int,
+        doc="Most passes over the training rows. With `warm_start` and in a second "
+        "call of `fit`, epochs are added.",
+    )
+    batch_size: int | str = param(
+        default="auto",
+        check=[*one_of("auto"), *positive_int],
+        tune=(32, 1024, "log"),
+        doc='Rows in one optimizer step. "auto" takes all rows up to 256, then the '
+        "power of two nearest to a fortieth of them, between 32 and 1024. A batch that "
+        "holds all rows makes weights equal to repetition exactly.",
+    )
+    optimizer: Any = param(
+        default="adamw",
+        check=[StrOptions(set(OPTIMIZERS)), Optimizer, type],
+        doc="A name, an object of `torchlearners.training` such as "
+        "``AdamW(betas=(0.9, 0.95))``, or a `torch.optim` class.",
+    )
+    lr: float = param(
+        default=1e-3,
+        check=positive,
+        tune=(1e-4, 1e-1, "log"),
+        doc="Learning rate of the optimizer.",
+    )
+    weight_decay: float = param(
+        default=0.0,
+        check=non_negative,
+        tune=(1e-6, 1e-1, "log"),
+        doc="Weight decay of the optimizer, decoupled from the gradient with AdamW.",
+    )
+    loss: Any = param(
+        default="auto",
+        check=[StrOptions({"auto", *LOSSES}), Loss, nn.Module, type, callable],
+        doc="A name, an object of `torchlearners.training` such as ``Huber(delta=2)``, "
+        "a `torch.nn` loss, or a function of outputs and encoded targets. "
+        '"auto" is cross-entropy for classes, binary cross-entropy for multilabel '
+        "targets and the mean squared error for values.",
+    )
+    callbacks: list[Any] | None = param(
+        default=None,
+        check=optional([list, tuple]),
+        doc="skorch callbacks, or pairs of name and callback. They are cloned in "
+        "`fit` and live in ``net_.callbacks_``.",
+    )
+    validation_fraction: float = param(
+        default=0.1,
+        check=open_fraction,
+        doc="Share of the rows, stratified by class, that `early_stopping` sets aside.",
+    )
+    early_stopping: bool | str = param(
+        default="auto",
+        check=[*one_of("auto"), *boolean],
+        doc="Whether to stop when the validation loss stagnates. \"auto\" does so where "
+        "`X_val` is given or there are at least 1000 rows. Without it, and without "
+        "`X_val`, all rows train.",
+    )
+    patience: int = param(
+        default=16,
+        check=positive_int,
+        doc="Epochs without improvement after which early stopping ends training.",
+    )
+    min_delta: float = param(
+        default=0.0,
+        check=non_negative,
+        doc="An improvement is a validation loss lower than the best by more than this.",
+    )
+    restore_best: bool = param(
+        default=True,
+        check=boolean,
+        doc="Whether the weights of the epoch with the best validation loss are kept "
+        "instead of the last ones.",
+    )
+    predict_batch_size: int | str = param(
+        default="auto",
+        check=[*one_of("auto"), *positive_int],
+        doc='Rows in one forward pass of `predict`; "auto" is 4096. Predictions do '
+        "not depend on it.",
+    )
+    device: str | torch.device = param(
+        default="auto",
+        check=[str, torch.device],
+        doc='"auto" is the first available of cuda, mps, xpu and cpu.',
+    )
+    n_threads: int | None = param(
+        default=None,
+        check=optional(positive_int),
+        doc="Number of torch threads during `fit` and `predict`. None takes 1 where a "
+        "step is small, which is faster there, and otherwise torch's own setting. The "
+        "number changes the last bits of the result.",
+    )
+    random_state: Any = param(
+        default=None,
+        check=["random_state"],
+        doc="Seed of validation split, initial weights, order of the rows and "
+        "dropout. No global random state is read or written.",
+    )
+    warm_start: bool = param(
+        default=False,
+        check=boolean,
+        doc="Whether `fit` goes on from the weights of the fit before.",
+    )
+
+    def get_params(self, deep: bool = True) -> dict[str, Any]:
+        """Get the parameters of the learner.
+
+        Parameters
+        ----------
+        deep : bool, default=True
+            Whether to add those of its optimizer, loss and callbacks.
+
+        Returns
+        -------
+        dict
+            Names mapped to values.
+        """
+        params = super().get_params(deep=deep)
+        if deep:
+            for name, callback in self._named_callbacks():
+                key = f"callbacks__{name}"
+                params[key] = callback
+                if hasattr(callback, "get_params") and not isinstance(callback, type):
+                    nested = callback.get_params(deep=True)
+                    params.update({f"{key}__{k}": v for k, v in nested.items()})
+        return params
+
+    def set_params(self, **params: Any) -> LearnerParameters:
+        """Set parameters, also nested ones such as ``optimizer__betas``.
+
+        Parameters
+        ----------
+        **params : dict
+            Names and values.
+
+        Returns
+        -------
+        estimator
+            The learner.
+
+        Raises
+        ------
+        ValueError
+            Where there is no such parameter; nothing is set then.
+        """
+        for key in params:
+            self._check_known(key)
+        super().set_params(**{k: v for k, v in params.items() if "__" not in k})
+        nested: dict[str, Any] = {}
+        for key, value in params.items():
+            name, delimiter, rest = key.partition("__")
+            if name == "callbacks" and delimiter:
+                self._set_callback_param(rest, value)
+            elif delimiter:
+                nested[key] = value
+                if name in _NAMED:
+                    setattr(self, name, promote(getattr(self, name), _NAMED[name]))
+        super().set_params(**nested)
+        return self
+
+    def _check_known(self, key: str) -> None:
+        name = key.partition("__")[0]
+        known = self._get_param_names()
+        if name not in known:
+            raise ValueError(
+                f"Invalid parameter {name!r} for estimator {self}."
+                f"{did_you_mean(name, known)} Valid parameters are: {known!r}."
+            )
+
+    def _named_callbacks(self) -> Iterator[tuple[str, Any]]:
+        # Before fit has checked it, the parameter may hold anything.
+        items = self.callbacks if isinstance(self.callbacks, list | tuple) else []
+        for item in items:
+            if isinstance(item, tuple):
+                yield item
+            else:
+                cls = item if isinstance(item, type) else type(item)
+                yield cls.__name__, item
+
+    def _set_callback_param(self, key: str, value: Any) -> None:
+        name, delimiter, param_name = key.partition("__")
+        named = dict(self._named_callbacks())
+        if name not in named:
+            raise ValueError(
+                f"Invalid callback {name!r} for estimator {self}."
+                f"{did_you_mean(name, named)} Valid callbacks are: {sorted(named)!r}."
+            )
+        if delimiter:
+            named[name].set_params(**{param_name: value})
+        else:
+            self.callbacks = [
+                (n, value if n == name else c) for n, c in self._named_callbacks()
+            ]

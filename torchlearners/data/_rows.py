@@ -1,0 +1,118 @@
+"""Which rows train, which validate, and in what order."""
+
+from __future__ import annotations
+
+import numpy as np
+from sklearn.model_selection import train_test_split
+
+
+def drop_zero_weights(
+    X: np.ndarray, y: np.ndarray, weight: np.ndarray | None
+) -> tuple[np.ndarray, np.ndarray, np.ndarray | None]:
+    """Remove the rows that count nothing, and weights that say nothing.
+
+    Parameters
+    ----------
+    X : ndarray of shape (n_samples, n_features)
+    y : ndarray of shape (n_samples,) or (n_samples, n_outputs)
+    weight : ndarray of shape (n_samples,) or None
+
+    Returns
+    -------
+    X, y, weight
+        The same kinds of arrays; weight is None where all weights are equal.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from torchlearners.data import drop_zero_weights
+    >>> drop_zero_weights(np.eye(2), np.array([0, 1]), np.array([0.0, 3.0]))
+    (array([[0., 1.]]), array([1]), None)
+    """
+    if weight is None:
+        return X, y, None
+    if not weight.all():
+        keep = weight > 0
+        X, y, weight = X[keep], y[keep], weight[keep]
+    return X, y, _unless_equal(weight)
+
+
+def _unless_equal(weight: np.ndarray) -> np.ndarray | None:
+    return None if (weight == weight[0]).all() else weight
+
+
+def merge_repeated_rows(
+    X: np.ndarray, y: np.ndarray, weight: np.ndarray | None
+) -> tuple[np.ndarray, np.ndarray, np.ndarray | None]:
+    """Sort the rows and merge equal ones, adding up their weights.
+
+    A full-batch fit on the result is the same computation, bit for bit, whatever the
+    order of the rows and whether a row is repeated or weighted.
+
+    Parameters
+    ----------
+    X : ndarray of shape (n_samples, n_features)
+    y : ndarray of shape (n_samples,) or (n_samples, n_outputs)
+    weight : ndarray of shape (n_samples,) or None
+
+    Returns
+    -------
+    X, y, weight
+        The same kinds of arrays; weight is None where all weights are equal.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from torchlearners.data import merge_repeated_rows
+    >>> X, y = np.array([[2.0], [1.0], [2.0]]), np.array([1, 0, 1])
+    >>> merge_repeated_rows(X, y, None)
+    (array([[1.],
+           [2.]]), array([0, 1]), array([1., 2.]))
+    """
+    rows = np.column_stack([X, y])
+    _, first, group = np.unique(rows, axis=0, return_index=True, return_inverse=True)
+    merged = np.bincount(group.ravel(), weight)
+    return X[first], y[first], _unless_equal(merged.astype(np.float64))
+
+
+def validation_split(
+    n_rows: int, fraction: float, groups: np.ndarray | None, seed: int
+) -> tuple[np.ndarray, np.ndarray]:
+    """Split row numbers into those that train and those that validate.
+
+    Parameters
+    ----------
+    n_rows : int
+        Number of rows.
+    fraction : float
+        Share of the rows that validate, in (0, 1).
+    groups : ndarray of shape (n_rows,) or None
+        Class codes to stratify by. Rows of a class with a single row train.
+    seed : int
+        Seed of the split.
+
+    Returns
+    -------
+    train, valid : ndarray of int
+        Row numbers in increasing order.
+
+    Examples
+    --------
+    >>> from torchlearners.data import validation_split
+    >>> train, valid = validation_split(10, 0.2, None, seed=0)
+    >>> len(train), len(valid)
+    (8, 2)
+    """
+    rows = np.arange(n_rows)
+    lone = np.zeros(n_rows, dtype=bool)
+    if groups is not None:
+        lone = np.bincount(groups)[groups] < 2
+        groups = groups[~lone]
+        n_valid = int(np.ceil(fraction * len(groups)))
+        n_classes = len(np.unique(groups))
+        if min(n_valid, len(groups) - n_valid) < n_classes:
+            groups = None  # too few rows to hold one of each class
+    train, valid = train_test_split(
+        rows[~lone], test_size=fraction, stratify=groups, random_state=seed
+    )
+    return np.sort(np.concatenate([train, rows[lone]])), np.sort(valid)

@@ -1,0 +1,269 @@
+"""What y looks like, how it becomes a tensor, and how outputs become predictions."""
+
+from __future__ import annotations
+
+from typing import Any, ClassVar
+
+import numpy as np
+import torch
+from scipy.special import expit, softmax
+from sklearn.utils.validation import check_consistent_length, column_or_1d
+
+from torchlearners.data._checks import check_labels
+from torchlearners.data._schema import center_and_scale
+
+
+class Target:
+    """Base of the three kinds of target.
+
+    `codes` checks y and turns it into numbers (what is split, merged and weighted),
+    `tensor` turns those numbers into what the loss compares, and `predict` turns
+    network outputs back into what the user gave.
+    """
+
+    kind: ClassVar[str]
+    default_loss: ClassVar[str]
+
+    @property
+    def n_outputs(self) -> int:
+        """Number of values the network returns for a row."""
+        raise NotImplementedError
+
+    def codes(self, y: Any) -> np.ndarray:
+        """Return checked y as numbers, one row for each sample."""
+        raise NotImplementedError
+
+    def fit(self, codes: np.ndarray, weight: np.ndarray | None) -> None:
+        """Learn from the training rows what `tensor` needs; nothing by default."""
+
+    def tensor(self, codes: np.ndarray) -> torch.Tensor:
+        """Return what the loss compares the network's outputs with."""
+        raise NotImplementedError
+
+    def predict(self, outputs: np.ndarray) -> np.ndarray:
+        """Turn network outputs (n_samples, n_outputs) into predictions."""
+        raise NotImplementedError
+
+    def groups(self, codes: np.ndarray) -> np.ndarray | None:
+        """Return what a validation split is stratified by, if anything."""
+        return None
+
+    def state(self) -> dict[str, Any]:
+        """Return plain data from which `restore_target` makes the target again."""
+        return {"kind": self.kind, **vars(self)}
+
+
+class ClassTarget(Target):
+    """One class label a row, encoded as 0 to n_classes - 1.
+
+    Parameters
+    ----------
+    classes : ndarray of shape (n_classes,)
+        Sorted labels.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from torchlearners.data import ClassTarget
+    >>> target = ClassTarget(np.array(["no", "yes"]))
+    >>> target.codes(["yes", "no"])
+    array([1, 0])
+    >>> target.predict(np.array([[0.1, 0.9]]))
+    array(['yes'], dtype='<U3')
+    """
+
+    kind = "classes"
+    default_loss = "cross_entropy"
+
+    def __init__(self, classes: np.ndarray) -> None:
+        self.classes = classes
+
+    @property
+    def n_outputs(self) -> int:
+        """Number of classes."""
+        return len(self.classes)
+
+    def codes(self, y: Any) -> np.ndarray:
+        """Return class codes of shape (n_samples,)."""
+        y = column_or_1d(check_labels(y), warn=True)
+        unseen = np.setdiff1d(y, self.classes)
+        if len(unseen):
+            raise ValueError(
+                f"`y` has classes not in `self.classes_`. `self.classes_` has "
+                f"{self.classes}. 'y' has {unseen}."
+            )
+        return np.searchsorted(self.classes, y)
+
+    def groups(self, codes: np.ndarray) -> np.ndarray:
+        """Return the class codes."""
+        return codes
+
+    def tensor(self, codes: np.ndarray) -> torch.Tensor:
+        """Return int64 class codes of shape (n_samples,)."""
+        return torch.as_tensor(codes, dtype=torch.int64)
+
+    def predict(self, outputs: np.ndarray) -> np.ndarray:
+        """Return the label of the largest output."""
+        return self.classes[outputs.argmax(axis=1)]
+
+    def probabilities(self, outputs: np.ndarray) -> np.ndarray:
+        """Return softmax of the outputs in float64, shape (n_samples, n_classes)."""
+        return softmax(outputs.astype(np.float64), axis=1)
+
+    def decision(self, outputs: np.ndarray) -> np.ndarray:
+        """Return logits; for two classes their difference, shape (n_samples,)."""
+        outputs = outputs.astype(np.float64)
+        return outputs[:, 1] - outputs[:, 0] if self.n_outputs == 2 else outputs
+
+
+class MultilabelTarget(Target):
+    """Any number of labels a row, given as a 0/1 matrix.
+
+    Parameters
+    ----------
+    n_labels : int
+        Number of columns.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from torchlearners.data import MultilabelTarget
+    >>> MultilabelTarget(2).predict(np.array([[0.3, -2.0]]))
+    array([[1, 0]])
+    """
+
+    kind = "labels"
+    default_loss = "binary_cross_entropy"
+
+    def __init__(self, n_labels: int) -> None:
+        self.n_labels = n_labels
+
+    @property
+    def n_outputs(self) -> int:
+        """Number of labels."""
+        return self.n_labels
+
+    @property
+    def classes(self) -> np.ndarray:
+        """Column numbers."""
+        return np.arange(self.n_labels)
+
+    def codes(self, y: Any) -> np.ndarray:
+        """Return the indicator matrix as int64."""
+        y = check_labels(y)
+        if y.ndim != 2 or y.shape[1] != self.n_labels or not np.isin(y, (0, 1)).all():
+            raise ValueError(
+                f"y must be a 0/1 matrix with {self.n_labels} columns as in the first "
+                f"fit, got shape {y.shape}."
+            )
+        return y.astype(np.int64)
+
+    def tensor(self, codes: np.ndarray) -> torch.Tensor:
+        """Return the float32 indicator matrix."""
+        return torch.as_tensor(codes, dtype=torch.float32)
+
+    def predict(self, outputs: np.ndarray) -> np.ndarray:
+        """Return the 0/1 matrix of labels with probability above one half."""
+        return (outputs > 0).astype(np.int64)
+
+    def probabilities(self, outputs: np.ndarray) -> np.ndarray:
+        """Return the probability of each label in float64."""
+        return expit(outputs.astype(np.float64))
+
+    def decision(self, outputs: np.ndarray) -> np.ndarray:
+        """Return logits in float64."""
+        return outputs.astype(np.float64)
+
+
+class ValueTarget(Target):
+    """One or several numbers a row, standardized for training.
+
+    Parameters
+    ----------
+    n_values : int
+        Number of target columns.
+    flat : bool
+        Whether y was 1-D, so that predictions are.
+    center, scale : ndarray of shape (n_values,) or None
+        What `fit` learned.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from torchlearners.data import ValueTarget
+    >>> target = ValueTarget(n_values=1, flat=True)
+    >>> target.fit(target.codes([10.0, 30.0]), None)
+    >>> target.predict(np.array([[0.5]]))
+    array([25.])
+    """
+
+    kind = "values"
+    default_loss = "mse"
+
+    def __init__(
+        self,
+        n_values: int,
+        flat: bool,
+        center: np.ndarray | None = None,
+        scale: np.ndarray | None = None,
+    ) -> None:
+        self.n_values = n_values
+        self.flat = flat
+        self.center = center
+        self.scale = scale
+
+    @property
+    def n_outputs(self) -> int:
+        """Number of target columns."""
+        return self.n_values
+
+    def codes(self, y: Any) -> np.ndarray:
+        """Return float64 values of shape (n_samples, n_values)."""
+        values = np.asarray(y, dtype=np.float64)
+        check_consistent_length(y, values)
+        values = values.reshape(len(values), -1)
+        if values.shape[1] != self.n_values:
+            raise ValueError(
+                f"y has {values.shape[1]} columns, but the first fit had "
+                f"{self.n_values}."
+            )
+        return values
+
+    def fit(self, codes: np.ndarray, weight: np.ndarray | None) -> None:
+        """Learn center and scale of each column."""
+        self.center, self.scale = center_and_scale(codes, weight)
+
+    def tensor(self, codes: np.ndarray) -> torch.Tensor:
+        """Return standardized float32 values of shape (n_samples, n_values)."""
+        return torch.as_tensor((codes - self.center) / self.scale, dtype=torch.float32)
+
+    def predict(self, outputs: np.ndarray) -> np.ndarray:
+        """Return float64 values in the units of y."""
+        values = outputs.astype(np.float64) * self.scale + self.center
+        return values[:, 0] if self.flat else values
+
+
+_KINDS: dict[str, type[Target]] = {
+    target.kind: target for target in (ClassTarget, MultilabelTarget, ValueTarget)
+}
+
+
+def restore_target(state: dict[str, Any]) -> Target:
+    """Make the target again whose `Target.state` was `state`.
+
+    Parameters
+    ----------
+    state : dict
+
+    Returns
+    -------
+    Target
+
+    Examples
+    --------
+    >>> from torchlearners.data import MultilabelTarget, restore_target
+    >>> restore_target(MultilabelTarget(3).state()).n_outputs
+    3
+    """
+    settings = dict(state)
+    return _KINDS[settings.pop("kind")](**settings)

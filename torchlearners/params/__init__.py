@@ -1,0 +1,35 @@
+"""Declaring parameters: one field gives signature, constraints, docs and search space.
+
+A class that inherits from `Parameters` declares each constructor parameter once, as
+an annotated class attribute made by `param`.
+"""
+
+from torchlearners.params._checks import (
+    SequenceOf,
+    boolean,
+    fraction,
+    non_negative,
+    non_negative_int,
+    one_of,
+    open_fraction,
+    optional,
+    positive,
+    positive_int,
+)
+from torchlearners.params._parameters import Parameters, did_you_mean, param
+
+__all__ = [
+    "Parameters",
+    "SequenceOf",
+    "boolean",
+    "did_you_mean",
+    "fraction",
+    "non_negative",
+    "non_negative_int",
+    "one_of",
+    "open_fraction",
+    "optional",
+    "param",
+    "positive",
+    "positive_int",
+]

@@ -1,0 +1,253 @@
+"""The base class that turns declared fields into a scikit-learn constructor."""
+
+from __future__ import annotations
+
+import difflib
+import inspect
+import textwrap
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, replace
+from types import MappingProxyType
+from typing import Any, ClassVar, dataclass_transform
+
+import numpy as np
+
+from torchlearners.params._checks import Check, describe
+
+_UNSET: Any = type("Unset", (), {"__repr__": lambda self: "unset"})()
+
+# What users of other libraries type first, and what it is called here.
+SYNONYMS = {
+    "learning_rate": "lr",
+    "learning_rate_init": "lr",
+    "epochs": "max_epochs",
+    "n_epochs": "max_epochs",
+    "max_iter": "max_epochs",
+    "solver": "optimizer",
+    "criterion": "loss",
+    "alpha": "weight_decay",
+    "n_iter_no_change": "patience",
+    "tol": "min_delta",
+    "seed": "random_state",
+    "units": "hidden_layer_sizes",
+    "neurons": "hidden_layer_sizes",
+}
+
+
+@dataclass(frozen=True)
+class Field:
+    """What one call of `param` declares."""
+
+    default: Any = _UNSET
+    check: Check = _UNSET
+    tune: tuple[Any, ...] | list[Any] | None = _UNSET
+    doc: str = _UNSET
+
+    def over(self, inherited: Field | None) -> Field:
+        """Fill what this field leaves open from the field it overrides."""
+        base = inherited or Field(check=["no_validation"], tune=None, doc="")
+        given = {k: v for k, v in vars(self).items() if v is not _UNSET}
+        return replace(base, **given)
+
+
+def param(
+    *,
+    default: Any = _UNSET,
+    check: Check = _UNSET,
+    tune: tuple[Any, ...] | list[Any] | None = _UNSET,
+    doc: str = _UNSET,
+) -> Any:
+    """Declare a constructor parameter of a class that inherits from `Parameters`.
+
+    A subclass may declare a parameter again to change only what it names, most
+    often the default.
+
+    Parameters
+    ----------
+    default : object
+        Default value. Required on the first declaration.
+    check : list
+        scikit-learn parameter constraints, or one of the checks in this module. The
+        value is checked in `fit`, not in the constructor, as everywhere in
+        scikit-learn.
+    tune : tuple or list
+        The values worth searching: ``(low, high)``, ``(low, high, "log")``, or a list
+        of choices. None keeps the parameter out of `Parameters.search_space`.
+    doc : str
+        Description for the ``Parameters`` section of the class docstring.
+
+    Returns
+    -------
+    Field
+        The declaration; typed as Any so that ``lr: float = param(...)`` type-checks.
+
+    Examples
+    --------
+    >>> from torchlearners.params import Parameters, param, positive
+    >>> class Ridge(Parameters):
+    ...     alpha: float = param(default=1.0, check=positive, tune=(0.01, 10.0, "log"))
+    >>> Ridge(alpha=2.0).alpha
+    2.0
+    """
+    return Field(default, check, tune, doc)
+
+
+@dataclass_transform(kw_only_default=True, field_specifiers=(param,))
+class Parameters:
+    """Base of classes whose constructor parameters are declared by `param`.
+
+    Subclassing generates ``__init__`` (keyword-only, storing each value under its
+    name), ``_parameter_constraints``, and the text that replaces ``{parameters}`` in
+    the class docstring. Meant to stand left of `sklearn.base.BaseEstimator`.
+
+    Examples
+    --------
+    >>> from torchlearners.params import Parameters, param
+    >>> class Shift(Parameters):
+    ...     by: float = param(default=0.0, tune=(0.0, 1.0), doc="How far.")
+    >>> Shift.search_space()["by"].interval(1.0)
+    (np.float64(0.0), np.float64(1.0))
+    """
+
+    _own_fields: ClassVar[dict[str, Field]] = {}
+    _fields: ClassVar[MappingProxyType[str, Field]] = MappingProxyType({})
+    _parameter_constraints: ClassVar[dict[str, Any]] = {}
+    # Other sections of the docstring that a family of classes shares.
+    _doc_sections: ClassVar[dict[str, str]] = {}
+
+    def __init_subclass__(cls, **kwargs: Any) -> None:
+        super().__init_subclass__(**kwargs)
+        inherited: dict[str, Field] = {}
+        for base in cls.__mro__[1:]:
+            for name, field in base.__dict__.get("_own_fields", {}).items():
+                inherited.setdefault(name, field)
+        own = {
+            name: value.over(inherited.get(name))
+            for name, value in list(cls.__dict__.items())
+            if isinstance(value, Field)
+        }
+        for name, field in own.items():
+            if field.default is _UNSET:
+                raise TypeError(f"{cls.__name__}.{name} needs a default=")
+            delattr(cls, name)
+        fields = {**own, **{n: f for n, f in inherited.items() if n not in own}}
+        cls._own_fields = own
+        cls._fields = MappingProxyType(fields)
+        cls._parameter_constraints = {n: f.check for n, f in fields.items()}
+        if "__init__" not in cls.__dict__:
+            cls.__init__ = _make_init(cls, fields)  # type: ignore[misc]
+        if cls.__doc__:
+            cls.__doc__ = _fill(cls.__doc__, cls._doc_sections, fields)
+
+    @classmethod
+    def search_space(cls, prefix: str = "") -> dict[str, Any]:
+        """Return what is worth searching, for `sklearn.model_selection`.
+
+        Parameters
+        ----------
+        prefix : str, default=""
+            Put before each name, for example ``"mlpclassifier__"`` in a pipeline.
+
+        Returns
+        -------
+        dict
+            Name to scipy distribution or list of values, as
+            `sklearn.model_selection.RandomizedSearchCV` takes it.
+
+        Examples
+        --------
+        >>> from torchlearners import MLPClassifier
+        >>> sorted(MLPClassifier.search_space("mlp__"))[:2]
+        ['mlp__activation', 'mlp__dropout']
+        """
+        return {
+            prefix + name: _distribution(field.tune)
+            for name, field in cls._fields.items()
+            if field.tune is not None
+        }
+
+
+def did_you_mean(name: str, valid: Iterable[str]) -> str:
+    """Return a sentence that suggests the nearest valid name, or an empty string.
+
+    Parameters
+    ----------
+    name : str
+        What the user typed.
+    valid : iterable of str
+        The names that exist.
+
+    Returns
+    -------
+    str
+        A sentence with a leading space.
+
+    Examples
+    --------
+    >>> from torchlearners.params import did_you_mean
+    >>> did_you_mean("max_epoch", ["lr", "max_epochs"])
+    " Did you mean 'max_epochs'?"
+    """
+    valid = sorted(valid)
+    near = difflib.get_close_matches(name, valid, n=1, cutoff=0.7)
+    guess = SYNONYMS.get(name) if SYNONYMS.get(name) in valid else (near or [None])[0]
+    return f" Did you mean '{guess}'?" if guess else ""
+
+
+def _make_init(cls: type, fields: dict[str, Field]) -> Callable[..., None]:
+    defaults = {name: field.default for name, field in fields.items()}
+    class_name = cls.__name__
+
+    def __init__(self: Any, *args: Any, **params: Any) -> None:
+        if args:
+            raise TypeError(
+                f"{class_name} takes keyword arguments only, got {len(args)} "
+                f"positional: {args!r}."
+            )
+        for name in params:
+            if name not in defaults:
+                raise TypeError(
+                    f"{class_name} got an unexpected parameter '{name}'."
+                    + did_you_mean(name, defaults)
+                )
+        self.__dict__.update({**defaults, **params})
+
+    # scikit-learn, IDEs and help() all read this signature.
+    __init__.__signature__ = inspect.Signature(  # type: ignore[attr-defined]
+        [inspect.Parameter("self", inspect.Parameter.POSITIONAL_OR_KEYWORD)]
+        + [
+            inspect.Parameter(name, inspect.Parameter.KEYWORD_ONLY, default=value)
+            for name, value in defaults.items()
+        ]
+    )
+    __init__.__qualname__ = f"{cls.__qualname__}.__init__"
+    __init__.__module__ = cls.__module__
+    return __init__
+
+
+def _fill(doc: str, sections: dict[str, str], fields: dict[str, Field]) -> str:
+    entries = [
+        f"{name} : {describe(field.check)}, default={field.default!r}\n"
+        + textwrap.indent(textwrap.fill(inspect.cleandoc(field.doc), 80), "    ")
+        for name, field in fields.items()
+    ]
+    texts = {"parameters": "Parameters\n----------\n" + "\n".join(entries), **sections}
+    doc = inspect.cleandoc(doc)
+    for name, text in texts.items():
+        doc = doc.replace("{" + name + "}", inspect.cleandoc(text))
+    return doc
+
+
+def _distribution(tune: tuple[Any, ...] | list[Any]) -> Any:
+    from scipy import stats  # a slow import that only a search needs
+
+    if isinstance(tune, list):
+        return tune
+    low, high, *scale = tune
+    whole = isinstance(low, int) and isinstance(high, int)
+    if scale == ["log"]:
+        if whole:
+            grid = np.geomspace(low, high, num=13).round().astype(int)
+            return sorted(set(grid.tolist()))
+        return stats.loguniform(low, high)
+    return stats.randint(low, high + 1) if whole else stats.uniform(low, high - low)

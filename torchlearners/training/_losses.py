@@ -1,0 +1,284 @@
+"""Losses as declared choices; each weighs its rows by sum(w * l) / sum(w)."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, ClassVar
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F  # noqa: N812
+
+from torchlearners.params import did_you_mean, fraction, param, positive
+from torchlearners.training._descriptors import Descriptor, promote
+
+LossFunction = Callable[[Tensor, Tensor, Tensor | None], Tensor]
+
+
+class Loss(Descriptor):
+    """Base of the losses: what a network's outputs cost against the encoded target."""
+
+    target: ClassVar[str]  # what it is for: "classes", "labels" or "values"
+
+    def rows(self, output: Tensor, target: Tensor) -> Tensor:
+        """Return the loss of each row.
+
+        Parameters
+        ----------
+        output : torch.Tensor of shape (n_rows, n_outputs)
+            What the network returned.
+        target : torch.Tensor
+            Class codes (n_rows,), indicators or scaled values (n_rows, n_outputs).
+
+        Returns
+        -------
+        torch.Tensor of shape (n_rows,)
+        """
+        raise NotImplementedError
+
+    def mean(self, output: Tensor, target: Tensor) -> Tensor:
+        """Return the unweighted mean over rows, in as few operations as possible."""
+        return self.rows(output, target).mean()
+
+    def build(self) -> LossFunction:
+        """Return a function of output, target and row weights (or None).
+
+        Raises
+        ------
+        InvalidParameterError
+            Where a parameter of this object is out of range.
+        """
+        self._validate_params()
+        return self._weighted_mean
+
+    def _weighted_mean(
+        self, output: Tensor, target: Tensor, weight: Tensor | None = None
+    ) -> Tensor:
+        if weight is None:
+            return self.mean(output, target)
+        return (self.rows(output, target) * weight).sum() / weight.sum()
+
+
+class CrossEntropy(Loss):
+    """Negative log-likelihood of the true class under the softmax of the outputs.
+
+    {parameters}
+
+    Examples
+    --------
+    >>> import torch
+    >>> from torchlearners.training import CrossEntropy
+    >>> loss = CrossEntropy().build()
+    >>> loss(torch.zeros(3, 2), torch.tensor([0, 1, 1]))
+    tensor(0.6931)
+    """
+
+    label_smoothing: float = param(
+        default=0.0,
+        check=fraction,
+        tune=(0.0, 0.2),
+        doc="Share of the probability that is spread evenly over all classes.",
+    )
+
+    target = "classes"
+
+    def rows(self, output: Tensor, target: Tensor) -> Tensor:
+        """Return the loss of each row; see `Loss.rows`."""
+        return F.cross_entropy(
+            output, target, reduction="none", label_smoothing=self.label_smoothing
+        )
+
+    def mean(self, output: Tensor, target: Tensor) -> Tensor:
+        """Return the mean over rows."""
+        return F.cross_entropy(output, target, label_smoothing=self.label_smoothing)
+
+
+class BinaryCrossEntropy(Loss):
+    """Negative log-likelihood of each label under the sigmoid of its output.
+
+    {parameters}
+
+    Examples
+    --------
+    >>> import torch
+    >>> from torchlearners.training import BinaryCrossEntropy
+    >>> BinaryCrossEntropy().build()(torch.zeros(1, 2), torch.tensor([[0.0, 1.0]]))
+    tensor(0.6931)
+    """
+
+    target = "labels"
+
+    def rows(self, output: Tensor, target: Tensor) -> Tensor:
+        """Return the loss of each row: the mean over its labels."""
+        losses = F.binary_cross_entropy_with_logits(output, target, reduction="none")
+        return losses.mean(dim=1)
+
+    def mean(self, output: Tensor, target: Tensor) -> Tensor:
+        """Return the mean over rows and labels."""
+        return F.binary_cross_entropy_with_logits(output, target)
+
+
+class MSE(Loss):
+    """Mean squared error of the standardized target: predicts the mean.
+
+    {parameters}
+
+    Examples
+    --------
+    >>> import torch
+    >>> from torchlearners.training import MSE
+    >>> MSE().build()(torch.tensor([[1.0]]), torch.tensor([[3.0]]))
+    tensor(4.)
+    """
+
+    target = "values"
+
+    def rows(self, output: Tensor, target: Tensor) -> Tensor:
+        """Return the mean squared error of each row."""
+        return (output - target).square().mean(dim=1)
+
+    def mean(self, output: Tensor, target: Tensor) -> Tensor:
+        """Return the mean over rows and targets."""
+        return F.mse_loss(output, target)
+
+
+class MAE(Loss):
+    """Mean absolute error of the standardized target: predicts the median.
+
+    {parameters}
+
+    Examples
+    --------
+    >>> import torch
+    >>> from torchlearners.training import MAE
+    >>> MAE().build()(torch.tensor([[1.0]]), torch.tensor([[3.0]]))
+    tensor(2.)
+    """
+
+    target = "values"
+
+    def rows(self, output: Tensor, target: Tensor) -> Tensor:
+        """Return the mean absolute error of each row."""
+        return (output - target).abs().mean(dim=1)
+
+
+class Huber(Loss):
+    """Squared for small errors, absolute for large ones: robust to outliers [1]_.
+
+    {parameters}
+
+    References
+    ----------
+    .. [1] Huber (1964). Robust estimation of a location parameter. Annals of
+       Mathematical Statistics 35.
+
+    Examples
+    --------
+    >>> import torch
+    >>> from torchlearners.training import Huber
+    >>> Huber(delta=1.0).build()(torch.tensor([[0.0]]), torch.tensor([[3.0]]))
+    tensor(2.5000)
+    """
+
+    delta: float = param(
+        default=1.0,
+        check=positive,
+        tune=(0.1, 10.0, "log"),
+        doc="Error, in standard deviations of the target, where the two meet.",
+    )
+
+    target = "values"
+
+    def rows(self, output: Tensor, target: Tensor) -> Tensor:
+        """Return the mean Huber loss of each row."""
+        losses = F.huber_loss(output, target, reduction="none", delta=self.delta)
+        return losses.mean(dim=1)
+
+
+LOSSES: dict[str, type[Loss]] = {
+    "binary_cross_entropy": BinaryCrossEntropy,
+    "cross_entropy": CrossEntropy,
+    "huber": Huber,
+    "mae": MAE,
+    "mse": MSE,
+}
+
+
+def build_loss(choice: Any, target: str) -> LossFunction:
+    """Return the function that a learner's `loss` parameter stands for.
+
+    Parameters
+    ----------
+    choice : str, Loss, torch.nn loss (class or instance) or callable
+        A callable takes outputs and encoded targets. It returns one loss a row, or
+        their mean where no row weights are used.
+    target : {"classes", "labels", "values"}
+        What the learner predicts.
+
+    Returns
+    -------
+    callable
+        Of output, target and weight (tensor of shape (n_rows,), or None).
+
+    Raises
+    ------
+    ValueError
+        Where the loss is for another kind of target, or its name is unknown.
+
+    Examples
+    --------
+    >>> import torch
+    >>> from torchlearners.training import build_loss
+    >>> loss = build_loss(torch.nn.SmoothL1Loss, "values")
+    >>> loss(torch.tensor([[0.0]]), torch.tensor([[3.0]]), None)
+    tensor(2.5000)
+    """
+    fitting = [name for name, loss in LOSSES.items() if loss.target == target]
+    choice = promote(choice, LOSSES)
+    if isinstance(choice, str):
+        raise ValueError(
+            f"loss='{choice}' is unknown; for this target there are {fitting}."
+            + did_you_mean(choice, fitting)
+        )
+    if isinstance(choice, Loss):
+        if choice.target != target:
+            raise ValueError(
+                f"loss={choice!r} is for {choice.target}, but the target holds "
+                f"{target}. Choose one of {fitting}."
+            )
+        return choice.build()
+    return _ForeignLoss(choice() if isinstance(choice, type) else choice)
+
+
+class _ForeignLoss:
+    """A loss from elsewhere, taught row weights where it can be."""
+
+    def __init__(self, function: Any) -> None:
+        self.function = function
+        self.reducible = isinstance(function, nn.Module) and (
+            getattr(function, "reduction", None) == "mean"
+        )
+
+    def __call__(
+        self, output: Tensor, target: Tensor, weight: Tensor | None = None
+    ) -> Tensor:
+        if weight is None:
+            losses = self.function(output, target)
+            return losses if losses.ndim == 0 else losses.mean()
+        losses = self._rows(output, target)
+        if losses.shape[:1] != weight.shape:
+            raise ValueError(
+                f"loss={self.function!r} returned shape {tuple(losses.shape)}, but row "
+                f"weights need one loss for each of the {len(weight)} rows. Return "
+                "unreduced losses, or fit without sample_weight and class_weight."
+            )
+        return (losses.flatten(1).mean(1) * weight).sum() / weight.sum()
+
+    def _rows(self, output: Tensor, target: Tensor) -> Tensor:
+        if not self.reducible:
+            return torch.atleast_1d(self.function(output, target))
+        self.function.reduction = "none"
+        try:
+            return self.function(output, target)
+        finally:
+            self.function.reduction = "mean"

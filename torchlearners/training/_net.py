@@ -1,0 +1,449 @@
+"""The skorch net inside every learner, with a loop of its own.
+
+What skorch's callbacks see (hooks, history, datasets) is skorch's; how a batch is made
+and stepped is not.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import torch
+from sklearn.base import ClassifierMixin, RegressorMixin
+from skorch import NeuralNet
+from skorch.callbacks import Callback, EarlyStopping
+from skorch.history import History
+from torch import Tensor, nn
+
+from torchlearners.exceptions import ArchitectureError, NonFiniteLossError
+from torchlearners.nn import (
+    bind_generator,
+    draws_unbound_numbers,
+    random_numbers_from,
+)
+from torchlearners.training._batches import Batch, Batches, TensorData
+from torchlearners.training._losses import LossFunction
+from torchlearners.training._optimizers import build_optimizer
+from torchlearners.training._state import to_plain, to_tensors
+
+
+class Net(NeuralNet):
+    """A `skorch.NeuralNet` over in-memory tensors, in the learner's encoded space.
+
+    Made by a learner's `fit` and kept as ``net_``: classes are 0 to n_classes - 1,
+    targets are standardized. skorch's callbacks work on it.
+
+    Parameters
+    ----------
+    module : torch.nn.Module
+        The initialized network.
+    criterion : callable
+        Of output, target and row weights, as `build_loss` returns it.
+    optimizer : str, Optimizer or class
+        See `build_optimizer`.
+    generator : torch.Generator
+        Source of shuffling and dropout, and of whatever else the network draws.
+    lr, weight_decay : float
+        For the optimizer.
+    max_epochs : int
+        Epochs that `fit_loop` runs.
+    batch_size : int
+        Rows in a training batch.
+    callbacks : list or None
+        skorch callbacks, or pairs of name and callback.
+    device : torch.device
+        Where the module is trained.
+    n_outputs : int
+        Number of values the module returns for a row.
+
+    Examples
+    --------
+    >>> from sklearn.datasets import load_iris
+    >>> from torchlearners import MLPClassifier
+    >>> learner = MLPClassifier(max_epochs=2, random_state=0)
+    >>> net = learner.fit(*load_iris(return_X_y=True)).net_
+    >>> len(net.history)
+    2
+    """
+
+    # Evaluation needs no gradients, hence affords larger batches.
+    evaluation_batch_size = 4096
+
+    def __init__(
+        self,
+        module: nn.Module,
+        criterion: LossFunction,
+        *,
+        optimizer: Any,
+        generator: torch.Generator,
+        lr: float,
+        weight_decay: float,
+        max_epochs: int,
+        batch_size: int,
+        callbacks: list[Any] | None,
+        device: torch.device,
+        n_outputs: int,
+    ) -> None:
+        super().__init__(
+            module,
+            criterion,
+            optimizer=optimizer,
+            lr=lr,
+            max_epochs=max_epochs,
+            batch_size=batch_size,
+            train_split=None,
+            callbacks=callbacks,
+            verbose=0,
+            device=device,
+        )
+        self.weight_decay = weight_decay
+        self.generator = generator
+        self.n_outputs = n_outputs
+        self.stop_training = False
+
+    @property
+    def _default_callbacks(self) -> list[Any]:
+        return []
+
+    def initialize_module(self) -> Net:
+        """Take the module as it is, on the device and drawing from the generator."""
+        self.module_ = self.module.to(self.device)
+        bind_generator(self.module_, self.generator)
+        self._unbound = draws_unbound_numbers(self.module_)
+        return self
+
+    def initialize_criterion(self) -> Net:
+        """Take the loss function as it is."""
+        self.criterion_ = self.criterion
+        return self
+
+    def initialize_optimizer(self, triggered_directly: bool | None = None) -> Net:
+        """Build the optimizer over the parameters that require a gradient."""
+        self._trainable = [
+            (name, p) for name, p in self.module_.named_parameters() if p.requires_grad
+        ]
+        if not self._trainable:
+            raise ArchitectureError(
+                "The network has no parameter to train. Return a network with at least "
+                "one parameter that requires a gradient."
+            )
+        self.optimizer_ = build_optimizer(
+            self.optimizer,
+            [p for _, p in self._trainable],
+            self.lr,
+            self.weight_decay,
+        )
+        return self
+
+    def train_on(self, train: TensorData, valid: TensorData | None) -> Net:
+        """Run up to `max_epochs` epochs.
+
+        Parameters
+        ----------
+        train, valid : TensorData
+            `valid` is evaluated after each epoch; None goes without.
+
+        Returns
+        -------
+        Net
+            This net, in evaluation mode.
+
+        Raises
+        ------
+        NonFiniteLossError
+            At the end of the first epoch with a NaN or infinite training loss.
+        KeyboardInterrupt
+            Raised again after callbacks have seen the end of training.
+        """
+        train = train.to(self.device)
+        valid = None if valid is None else valid.to(self.device)
+        self.stop_training = False
+        self.notify("on_train_begin", X=train.X, y=train.y)
+        try:
+            with random_numbers_from(self.generator, when=self._unbound):
+                self.fit_loop(train, valid=valid)
+        except KeyboardInterrupt:
+            if self.history and "train_loss" not in self.history[-1]:
+                del self.history[-1]
+            self.notify("on_train_end", X=train.X, y=train.y)
+            raise
+        finally:
+            self.module_.eval()
+        self.notify("on_train_end", X=train.X, y=train.y)
+        return self
+
+    def fit_loop(
+        self,
+        X: TensorData,
+        y: None = None,
+        epochs: int | None = None,
+        *,
+        valid: TensorData | None = None,
+        **fit_params: Any,
+    ) -> Net:
+        """Run the epochs; `train_on` is the call that also begins and ends training."""
+        data = {"dataset_train": X, "dataset_valid": valid}
+        train_batches = self.get_iterator(X, training=True)
+        valid_batches = None if valid is None else self.get_iterator(valid)
+        for _ in range(self.max_epochs if epochs is None else epochs):
+            start = time.perf_counter()
+            self.notify("on_epoch_begin", **data)
+            self.run_single_epoch(train_batches, True, "train", self.train_step)
+            self.run_single_epoch(valid_batches, False, "valid", self.validation_step)
+            self.history.record("dur", time.perf_counter() - start)
+            self._end_epoch(data)
+            if self.stop_training:
+                break
+        return self
+
+    def _end_epoch(self, data: dict[str, Any]) -> None:
+        for callback in self._overriding("on_epoch_end"):
+            try:
+                callback.on_epoch_end(self, **data)
+            except KeyboardInterrupt:
+                # skorch's own way to stop; from anything else it is the user's Ctrl-C.
+                if not isinstance(callback, EarlyStopping):
+                    raise
+                self.stop_training = True
+
+    def get_iterator(self, dataset: Any, training: bool = False) -> Batches:
+        """Return the batches of a dataset, shuffled anew in each training epoch."""
+        if training:
+            return Batches(dataset, self.batch_size, self.generator)
+        return Batches(dataset, self.evaluation_batch_size)
+
+    def get_dataset(self, X: Any, y: Any = None) -> TensorData:
+        """Return X where it is a TensorData, else one made of the tensor X."""
+        if isinstance(X, TensorData):
+            return X
+        X = torch.as_tensor(X, dtype=torch.float32)
+        return TensorData(X, torch.zeros(len(X)) if y is None else torch.as_tensor(y))
+
+    def run_single_epoch(
+        self,
+        iterator: Batches | None,
+        training: bool,
+        prefix: str,
+        step_fn: Callable[..., dict[str, Tensor]],
+        **fit_params: Any,
+    ) -> None:
+        """Step through the batches once and record the mean loss.
+
+        The history gets one row of the whole epoch, or one a batch where a callback
+        follows batches. Losses stay on the device until the epoch is over.
+        """
+        if iterator is None:
+            return
+        self._set_training(training)
+        begin = self._overriding("on_batch_begin")
+        end = self._overriding("on_batch_end")
+        follow = bool(begin or end)
+        losses, sizes = [], []
+        for batch in iterator:
+            x, y, weight = batch
+            if follow:
+                self.history.new_batch()
+                for callback in begin:
+                    callback.on_batch_begin(self, batch=(x, y), training=training)
+            step = step_fn(batch)
+            losses.append(step["loss"].detach())
+            sizes.append(len(y) if weight is None else weight.sum())
+            if follow:
+                self._record_batch(prefix, losses[-1].item(), len(y))
+                for callback in end:
+                    callback.on_batch_end(
+                        self, batch=(x, y), training=training, **step
+                    )
+        self._record_epoch(prefix, losses, sizes, follow)
+
+    def _record_batch(self, prefix: str, loss: float, n_rows: int) -> None:
+        self.history.record_batch(f"{prefix}_loss", loss)
+        self.history.record_batch(f"{prefix}_batch_size", n_rows)
+
+    def _record_epoch(
+        self, prefix: str, losses: list[Tensor], sizes: list[Any], followed: bool
+    ) -> None:
+        values = torch.stack(losses).double().cpu().numpy()
+        if prefix == "train":
+            self._check_finite(values)
+        weighted = isinstance(sizes[0], Tensor)
+        share = torch.stack(sizes).cpu().numpy() if weighted else np.array(sizes)
+        mean = float(np.average(values, weights=share))
+        if not followed:
+            if prefix == "train":
+                self.history.new_batch()
+            self._record_batch(prefix, mean, int(share.sum()))
+        name, best = f"{prefix}_loss", f"{prefix}_loss_best"
+        lowest = next((r[name] for r in reversed(self.history) if r.get(best)), np.inf)
+        self.history.record(name, mean)
+        self.history.record(best, mean < lowest)
+        self.history.record(f"{prefix}_batch_count", len(values))
+
+    def _check_finite(self, losses: np.ndarray) -> None:
+        if not np.isfinite(losses).all():
+            first = int(np.flatnonzero(~np.isfinite(losses))[0])
+            raise NonFiniteLossError(
+                f"The training loss became {losses[first]} in epoch "
+                f"{len(self.history)}, batch {first + 1} of {len(losses)} (lr="
+                f"{self.optimizer_.param_groups[0]['lr']:g}). Lower lr, clip gradients "
+                "with skorch.callbacks.GradientNormClipping, or look for extreme "
+                "values in X and y."
+            )
+
+    def train_step(self, batch: Batch, **fit_params: Any) -> dict[str, Tensor]:
+        """Do one optimizer step; return the first loss and outputs of it."""
+        x, y, weight = batch
+        optimizer = self.optimizer_
+        hooks = self._overriding("on_grad_computed")
+        steps: list[dict[str, Tensor]] = []
+
+        def closure() -> Tensor:
+            optimizer.zero_grad()
+            y_pred = self.module_(x)
+            loss = self.criterion_(y_pred, y, weight)
+            loss.backward()
+            for callback in hooks:
+                callback.on_grad_computed(
+                    self,
+                    named_parameters=self._trainable,
+                    batch=(x, y),
+                    training=True,
+                )
+            steps.append({"loss": loss, "y_pred": y_pred})
+            return loss
+
+        if isinstance(optimizer, torch.optim.LBFGS):
+            optimizer.step(closure)
+        else:
+            closure()
+            optimizer.step()
+        return steps[0]
+
+    def validation_step(self, batch: Batch, **fit_params: Any) -> dict[str, Tensor]:
+        """Return loss and outputs of a batch, without gradients."""
+        x, y, weight = batch
+        with torch.no_grad():
+            y_pred = self.module_(x)
+            return {"loss": self.criterion_(y_pred, y, weight), "y_pred": y_pred}
+
+    def evaluation_step(self, batch: Batch, training: bool = False) -> Tensor:
+        """Return the outputs of a batch."""
+        self.check_is_fitted()
+        self._set_training(training)
+        with torch.set_grad_enabled(training):
+            return self.module_(batch[0].to(self.device))
+
+    def notify(self, method_name: str, **cb_kwargs: Any) -> None:
+        """Call a hook on this net and on the callbacks whose class overrides it."""
+        getattr(self, method_name)(self, **cb_kwargs)
+        for callback in self._overriding(method_name):
+            getattr(callback, method_name)(self, **cb_kwargs)
+
+    def _overriding(self, method_name: str) -> list[Callback]:
+        inherited = getattr(Callback, method_name)
+        return [
+            callback
+            for _, callback in self.callbacks_
+            if getattr(type(callback), method_name) is not inherited
+        ]
+
+    def state(self) -> dict[str, Any]:
+        """Return weights, optimizer, history and generator as plain data.
+
+        Returns
+        -------
+        dict
+            Arrays and JSON-able values, at any depth.
+        """
+        return {
+            "module": to_plain(dict(self.module_.state_dict())),
+            "optimizer_class": type(self.optimizer_).__name__,
+            "optimizer": to_plain(self.optimizer_.state_dict()["state"]),
+            "history": to_plain(self.history.to_list()),
+            "generator": to_plain(self.generator.get_state()),
+        }
+
+    def load_state(self, state: dict[str, Any]) -> Net:
+        """Restore what `state` returned; hyperparameters stay those of this net.
+
+        Parameters
+        ----------
+        state : dict
+            As returned by `state`.
+
+        Returns
+        -------
+        Net
+            This net, in evaluation mode.
+
+        Raises
+        ------
+        ArchitectureError
+            Where the weights are those of another network.
+        """
+        weights = to_tensors(state["module"])
+        now = {k: tuple(v.shape) for k, v in self.module_.state_dict().items()}
+        then = {k: tuple(v.shape) for k, v in weights.items()}
+        for name in sorted(now.keys() | then.keys()):
+            if now.get(name) != then.get(name):
+                raise ArchitectureError(
+                    f"The network was fitted with '{name}' of shape {then.get(name)}, "
+                    f"but its parameters now ask for {now.get(name)}. Set the "
+                    "parameters back, or fit anew with warm_start=False."
+                )
+        self.module_.load_state_dict(weights)
+        if state["optimizer_class"] == type(self.optimizer_).__name__:
+            groups = self.optimizer_.state_dict()["param_groups"]
+            self.optimizer_.load_state_dict(
+                {"state": to_tensors(state["optimizer"]), "param_groups": groups}
+            )
+        self.history_ = History(state["history"])
+        self.generator.set_state(to_tensors(state["generator"]))
+        self.module_.eval()
+        return self
+
+
+class ClassifierNet(ClassifierMixin, Net):
+    """Net whose outputs are the logits of classes 0 to n_classes - 1.
+
+    Examples
+    --------
+    >>> from sklearn.datasets import load_iris
+    >>> from torchlearners import MLPClassifier
+    >>> learner = MLPClassifier(max_epochs=2).fit(*load_iris(return_X_y=True))
+    >>> learner.net_.classes_
+    array([0, 1, 2])
+    """
+
+    @property
+    def classes_(self) -> np.ndarray:
+        """Class codes."""
+        return np.arange(self.n_outputs)
+
+    def predict_proba(self, X: Any) -> np.ndarray:
+        """Return class probabilities of shape (n_rows, n_classes)."""
+        return torch.softmax(self.forward(X), dim=1).numpy()
+
+    def predict(self, X: Any) -> np.ndarray:
+        """Return class codes of shape (n_rows,)."""
+        return self.predict_proba(X).argmax(axis=1)
+
+
+class RegressorNet(RegressorMixin, Net):
+    """Net whose outputs are standardized targets.
+
+    Examples
+    --------
+    >>> from sklearn.datasets import load_diabetes
+    >>> from torchlearners import MLPRegressor
+    >>> learner = MLPRegressor(max_epochs=2).fit(*load_diabetes(return_X_y=True))
+    >>> learner.net_.predict([[0.0] * 10]).shape
+    (1, 1)
+    """
+
+    def predict(self, X: Any) -> np.ndarray:
+        """Return standardized targets of shape (n_rows, n_targets)."""
+        return self.forward(X).numpy()
