@@ -18,7 +18,12 @@ _LEARNERS = {
     "MLPRegressor": "tabular",
 }
 
-__all__ = ["DummyTorchClassifier", "DummyTorchRegressor", "MLPClassifier", "MLPRegressor"]
+__all__ = [
+    "DummyTorchClassifier",
+    "DummyTorchRegressor",
+    "MLPClassifier",
+    "MLPRegressor",
+]
 
 __version__ = version("torchlearners")
 

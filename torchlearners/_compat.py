@@ -6,7 +6,7 @@ may depend on a private name of theirs.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any, TypeVar
 
 import torch
@@ -71,7 +71,7 @@ def fused_kernel(name: str) -> Callable[..., None]:
 foreach_add_ = torch._foreach_add_
 
 
-def same_device_and_dtype(tensors: list[torch.Tensor]) -> bool:
+def same_device_and_dtype(tensors: Sequence[torch.Tensor]) -> bool:
     """Tell whether one fused kernel call can take all of the tensors."""
     first = tensors[0]
     return all(

@@ -8,7 +8,6 @@ import numpy as np
 from sklearn.base import ClassifierMixin
 from sklearn.utils.class_weight import compute_class_weight
 from sklearn.utils.multiclass import check_classification_targets, type_of_target
-from sklearn.utils.validation import check_is_fitted, column_or_1d
 
 from torchlearners._compat import fit_context
 from torchlearners.base._learner import _ATTRIBUTES, TorchLearner
@@ -43,9 +42,9 @@ class ClassifierLearner(ClassifierMixin, TorchLearner):
     class_weight: Any = param(
         default=None,
         check=optional([dict, *one_of("balanced")]),
-        doc="Weights of the classes, multiplied with `sample_weight`: a dict from label "
-        'to weight, or "balanced" for weights inversely proportional to the (weighted) '
-        "class frequencies. Not for multilabel targets.",
+        doc="Weights of the classes, multiplied with `sample_weight`: a dict from "
+        'label to weight, or "balanced" for weights inversely proportional to the '
+        "(weighted) class frequencies. Not for multilabel targets.",
     )
 
     _doc_sections = {"attributes": _ATTRIBUTES.rstrip() + _CLASSES}

@@ -39,7 +39,7 @@ from torchlearners.training import (
 _EARLY_STOPPING_ROWS = 1000
 # Matrix products with a number of rows divisible by this give each row the same bits
 # whatever rows stand beside it.
-_ROW_MULTIPLE = 16
+_ROW_MULTIPLE = 4
 
 _ATTRIBUTES = """
 Attributes
@@ -146,15 +146,15 @@ class TorchLearner(LearnerParameters):
         one_epoch: bool = False,
     ) -> Any:
         """Fit, or leave the learner exactly as it was."""
-        before = dict(vars(self))
+        before = dict(self.__dict__)
         try:
             with torch_threads(1):
                 interrupt = self._fit_steps(
                     X, y, sample_weight, validation, continuing, classes, one_epoch
                 )
         except BaseException:
-            vars(self).clear()
-            vars(self).update(before)
+            self.__dict__.clear()
+            self.__dict__.update(before)
             raise
         if interrupt is not None:
             raise interrupt
@@ -251,8 +251,7 @@ class TorchLearner(LearnerParameters):
         return int(self.batch_size)
 
     def _threads(self, net: Net, n_rows: int) -> int | None:
-        n_weights = sum(p.numel() for p in net.module_.parameters())
-        return resolve_threads(self.n_threads, n_rows * n_weights)
+        return resolve_threads(self.n_threads, n_rows * net.n_weights)
 
     def _build_net(
         self,
@@ -330,14 +329,15 @@ class TorchLearner(LearnerParameters):
         rows = net.evaluation_batch_size if rows == "auto" else int(rows)
         n_threads = self._threads(net, min(rows, len(X)))
         with torch_threads(n_threads), torch.inference_mode():
-            parts = [
-                net.module_(
-                    self._schema.tensor(X[i : i + rows], _ROW_MULTIPLE).to(net.device)
-                )[: len(X) - i]
-                for i in range(0, len(X), rows)
-            ]
-            outputs = parts[0] if len(parts) == 1 else torch.cat(parts)
-        return outputs.detach().cpu().numpy()
+            if len(X) <= rows:
+                return self._forward(X)
+            return np.concatenate(
+                [self._forward(X[i : i + rows]) for i in range(0, len(X), rows)]
+            )
+
+    def _forward(self, X: np.ndarray) -> np.ndarray:
+        rows = self._schema.tensor(X, _ROW_MULTIPLE).to(self.net_.device)
+        return self.net_.module_(rows).numpy(force=True)[: len(X)]
 
     def _is_plain(self, X: Any) -> bool:
         """Tell in well under a microsecond that X needs no further checks."""

@@ -91,7 +91,7 @@ class LearnerParameters(Parameters, BaseEstimator):
     early_stopping: bool | str = param(
         default="auto",
         check=[*one_of("auto"), *boolean],
-        doc="Whether to stop when the validation loss stagnates. \"auto\" does so where "
+        doc='Whether to stop when the validation loss stagnates. "auto" does so where '
         "`X_val` is given or there are at least 1000 rows. Without it, and without "
         "`X_val`, all rows train.",
     )
@@ -103,7 +103,7 @@ class LearnerParameters(Parameters, BaseEstimator):
     min_delta: float = param(
         default=0.0,
         check=non_negative,
-        doc="An improvement is a validation loss lower than the best by more than this.",
+        doc="An improvement is a loss lower than the best one by more than this.",
     )
     restore_best: bool = param(
         default=True,

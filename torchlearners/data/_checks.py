@@ -144,7 +144,7 @@ def check_labels(y: Any) -> np.ndarray:
     if y.ndim == 2 and y.shape[1] == 1:
         y = column_or_1d(y, warn=True)
     if y.dtype == object:
-        missing = sum(v is None or v != v for v in y.ravel())  # noqa: PLR0124
+        missing = sum(v is None or v != v for v in y.ravel())
         if missing:
             raise ValueError(
                 f"y contains {missing} missing labels (None or NaN). "

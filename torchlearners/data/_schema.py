@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -61,8 +62,8 @@ class Schema:
     """
 
     scaling: str | None = "standard"
-    center: np.ndarray | None = None
-    inverse_scale: np.ndarray | None = None
+    center: Any = None
+    inverse_scale: Any = None
 
     def fit(self, X: np.ndarray, weight: np.ndarray | None) -> Schema:
         """Learn center and scale of each column.
@@ -106,15 +107,12 @@ class Schema:
             Where a value is NaN, infinite, or too large for float32.
         """
         n_rows, n_features = X.shape
-        out = np.empty((-(-n_rows // pad_to) * pad_to, n_features), dtype=np.float32)
-        out[n_rows:] = 0
+        out = np.zeros((-(-n_rows // pad_to) * pad_to, n_features), dtype=np.float32)
         rows = out[:n_rows]
         with np.errstate(over="ignore", invalid="ignore"):
-            np.multiply(
-                X - self.center, self.inverse_scale, out=rows, casting="same_kind"
-            )
-            finite = np.isfinite(rows.sum())  # one pass; wrong only by overflow
-        if not finite and not np.isfinite(rows).all():
+            np.multiply(X - self.center, self.inverse_scale, rows, casting="same_kind")
+            total = rows.sum()  # one pass that finds NaN and infinity
+        if not math.isfinite(total) and not np.isfinite(rows).all():
             assert_all_finite(X, input_name="X")
             raise too_large()
         return torch.from_numpy(out)

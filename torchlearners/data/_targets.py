@@ -6,7 +6,7 @@ from typing import Any, ClassVar
 
 import numpy as np
 import torch
-from scipy.special import expit, softmax
+from scipy.special import expit
 from sklearn.utils.validation import check_consistent_length, column_or_1d
 
 from torchlearners.data._checks import check_labels
@@ -42,6 +42,14 @@ class Target:
 
     def predict(self, outputs: np.ndarray) -> np.ndarray:
         """Turn network outputs (n_samples, n_outputs) into predictions."""
+        raise NotImplementedError
+
+    def probabilities(self, outputs: np.ndarray) -> np.ndarray:
+        """Turn network outputs into probabilities, where the kind has them."""
+        raise NotImplementedError
+
+    def decision(self, outputs: np.ndarray) -> np.ndarray:
+        """Turn network outputs into logits, where the kind has them."""
         raise NotImplementedError
 
     def groups(self, codes: np.ndarray) -> np.ndarray | None:
@@ -108,7 +116,9 @@ class ClassTarget(Target):
 
     def probabilities(self, outputs: np.ndarray) -> np.ndarray:
         """Return softmax of the outputs in float64, shape (n_samples, n_classes)."""
-        return softmax(outputs.astype(np.float64), axis=1)
+        outputs = outputs.astype(np.float64)
+        powers = np.exp(outputs - outputs.max(axis=1, keepdims=True))
+        return powers / powers.sum(axis=1, keepdims=True)
 
     def decision(self, outputs: np.ndarray) -> np.ndarray:
         """Return logits; for two classes their difference, shape (n_samples,)."""
@@ -204,8 +214,8 @@ class ValueTarget(Target):
         self,
         n_values: int,
         flat: bool,
-        center: np.ndarray | None = None,
-        scale: np.ndarray | None = None,
+        center: Any = None,
+        scale: Any = None,
     ) -> None:
         self.n_values = n_values
         self.flat = flat

@@ -135,7 +135,7 @@ class Parameters:
         cls._fields = MappingProxyType(fields)
         cls._parameter_constraints = {n: f.check for n, f in fields.items()}
         if "__init__" not in cls.__dict__:
-            cls.__init__ = _make_init(cls, fields)  # type: ignore[misc]
+            setattr(cls, "__init__", _make_init(cls, fields))  # noqa: B010
         if cls.__doc__:
             cls.__doc__ = _fill(cls.__doc__, cls._doc_sections, fields)
 
@@ -189,9 +189,9 @@ def did_you_mean(name: str, valid: Iterable[str]) -> str:
     " Did you mean 'max_epochs'?"
     """
     valid = sorted(valid)
-    near = difflib.get_close_matches(name, valid, n=1, cutoff=0.7)
-    guess = SYNONYMS.get(name) if SYNONYMS.get(name) in valid else (near or [None])[0]
-    return f" Did you mean '{guess}'?" if guess else ""
+    guesses = [SYNONYMS[name]] if SYNONYMS.get(name) in valid else []
+    guesses += difflib.get_close_matches(name, valid, n=1, cutoff=0.7)
+    return f" Did you mean '{guesses[0]}'?" if guesses else ""
 
 
 def _make_init(cls: type, fields: dict[str, Field]) -> Callable[..., None]:

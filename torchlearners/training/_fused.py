@@ -18,11 +18,11 @@ from torchlearners._compat import WithoutDynamo, foreach_add_, fused_kernel
 Lists = dict[str, list[Tensor]]
 
 
-class _Fused(WithoutDynamo):
+class _Fused(WithoutDynamo, torch.optim.Optimizer):
     """Gather what a kernel takes; subclasses call it."""
 
     def __init__(self, parameters: Any, **settings: Any) -> None:
-        super().__init__(parameters, fused=True, **settings)
+        super().__init__(parameters, fused=True, **settings)  # type: ignore[call-arg]
         self._gathered: dict[int, tuple[list[int], list[Tensor], Lists]] = {}
 
     @torch.no_grad()
@@ -41,6 +41,20 @@ class _Fused(WithoutDynamo):
             if parameters:
                 self.update(group, parameters, [p.grad for p in parameters], lists)
         return loss
+
+    def initial_state(self, group: dict[str, Any], p: Tensor) -> dict[str, Tensor]:
+        """Return the state of a parameter before its first step."""
+        raise NotImplementedError
+
+    def update(
+        self,
+        group: dict[str, Any],
+        parameters: list[Tensor],
+        grads: list[Tensor | None],
+        lists: Lists,
+    ) -> None:
+        """Call the kernel for one parameter group."""
+        raise NotImplementedError
 
     def _gather(self, group: dict[str, Any]) -> tuple[list[Tensor], Lists]:
         parameters = [p for p in group["params"] if p.grad is not None]

@@ -7,7 +7,7 @@ from typing import Any, ClassVar
 
 import torch
 from torch import Tensor, nn
-from torch.nn import functional as F  # noqa: N812
+from torch.nn import functional as F
 
 from torchlearners.params import did_you_mean, fraction, param, positive
 from torchlearners.training._descriptors import Descriptor, promote

@@ -112,6 +112,7 @@ class Net(NeuralNet):
         """Take the module as it is, on the device and drawing from the generator."""
         self.module_ = self.module.to(self.device)
         bind_generator(self.module_, self.generator)
+        self.n_weights = sum(p.numel() for p in self.module_.parameters())
         self._unbound = draws_unbound_numbers(self.module_)
         return self
 
@@ -254,9 +255,7 @@ class Net(NeuralNet):
             if follow:
                 self._record_batch(prefix, losses[-1].item(), len(y))
                 for callback in end:
-                    callback.on_batch_end(
-                        self, batch=(x, y), training=training, **step
-                    )
+                    callback.on_batch_end(self, batch=(x, y), training=training, **step)
         self._record_epoch(prefix, losses, sizes, follow)
 
     def _record_batch(self, prefix: str, loss: float, n_rows: int) -> None:

@@ -27,8 +27,8 @@ from torchlearners.training._fused import FusedAdam, FusedAdamW, FusedSGD
 class Optimizer(Descriptor):
     """Base of the optimizers; learning rate and weight decay belong to the learner."""
 
-    torch_class: ClassVar[type[torch.optim.Optimizer]]
-    fused_class: ClassVar[type[torch.optim.Optimizer] | None] = None
+    torch_class: ClassVar[Any]  # a torch.optim class
+    fused_class: ClassVar[Any] = None
 
     def build(
         self, parameters: Iterable[nn.Parameter], lr: float, weight_decay: float
@@ -106,7 +106,7 @@ class Adam(Optimizer):
         doc="Use the largest second moment so far, which makes steps never grow.",
     )
 
-    torch_class = torch.optim.Adam
+    torch_class: ClassVar[Any] = torch.optim.Adam
     fused_class = FusedAdam
 
     def settings(self) -> dict[str, Any]:
@@ -131,7 +131,7 @@ class AdamW(Adam):
     AdamW(betas=(0.9, 0.95))
     """
 
-    torch_class = torch.optim.AdamW
+    torch_class: ClassVar[Any] = torch.optim.AdamW
     fused_class = FusedAdamW
 
 
@@ -382,4 +382,3 @@ def build_optimizer(
         return choice.build(parameters, lr, weight_decay)
     decay = {"weight_decay": weight_decay} if weight_decay else {}
     return choice(list(parameters), lr=lr, **decay)
-
