@@ -36,7 +36,7 @@ from torchlearners.training import (
     torch_threads,
 )
 
-_EARLY_STOPPING_ROWS = 1000
+_EARLY_STOPPING_ROWS = 200
 # Matrix products with a number of rows divisible by this give each row the same bits
 # whatever rows stand beside it.
 _ROW_MULTIPLE = 4
@@ -46,7 +46,7 @@ Attributes
 ----------
 n_features_in_ : int
     Number of features seen in `fit`.
-feature_names_in_ : ndarray of shape (n_features_in_,)
+feature_names_in_ : ndarray of shape (`n_features_in_`,)
     Names of the features, where X had column names that are all strings.
 n_iter_ : int
     Number of epochs trained, over all fits of a warm start.

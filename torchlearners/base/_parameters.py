@@ -92,7 +92,7 @@ class LearnerParameters(Parameters, BaseEstimator):
         default="auto",
         check=[*one_of("auto"), *boolean],
         doc='Whether to stop when the validation loss stagnates. "auto" does so where '
-        "`X_val` is given or there are at least 1000 rows. Without it, and without "
+        "`X_val` is given or there are at least 200 rows. Without it, and without "
         "`X_val`, all rows train.",
     )
     patience: int = param(

@@ -31,7 +31,7 @@ class Dropout(nn.Module):
     >>> layer = Dropout(0.5)
     >>> layer.generator = torch.Generator().manual_seed(0)
     >>> layer(torch.ones(1, 4))
-    tensor([[2., 2., 0., 2.]])
+    tensor([[0., 0., 2., 0.]])
     """
 
     def __init__(self, p: float = 0.5) -> None:

@@ -158,7 +158,7 @@ class Parameters:
         --------
         >>> from torchlearners import MLPClassifier
         >>> sorted(MLPClassifier.search_space("mlp__"))[:2]
-        ['mlp__activation', 'mlp__dropout']
+        ['mlp__activation', 'mlp__batch_size']
         """
         return {
             prefix + name: _distribution(field.tune)

@@ -42,6 +42,8 @@ NORMALIZATIONS: dict[str, Callable[[int], nn.Module]] = {
 class BaseMLP(TorchLearner):
     """Linear layers with an activation in between."""
 
+    lr: float = param(default=2e-3)
+
     hidden_layer_sizes: Any = param(
         default=(128, 128),
         check=[*positive_int, SequenceOf(positive_int)],

@@ -1,0 +1,1 @@
+"""What the learners cost, as ratios against the least that is possible."""
