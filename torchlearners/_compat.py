@@ -24,6 +24,7 @@ __all__ = [
     "Constraint",
     "Interval",
     "InvalidParameterError",
+    "ParameterTooltips",
     "StrOptions",
     "WithoutDynamo",
     "check_sample_weight",
@@ -39,6 +40,18 @@ __all__ = [
 Constraint = HasMethods
 fit_context = _fit_context
 check_sample_weight = _check_sample_weight
+
+
+class ParameterTooltips:
+    """Mixin that makes the HTML repr show what the docstring says of each parameter.
+
+    scikit-learn 1.9 does so only for classes with a page of their own on the web.
+    Older versions never call this.
+    """
+
+    def _get_params_html(self, deep: bool = True, doc_link: str = "") -> Any:
+        return super()._get_params_html(deep, doc_link or "#")  # type: ignore[misc]
+
 
 F = TypeVar("F", bound=Callable[..., Any])
 

@@ -148,10 +148,9 @@ class TorchLearner(LearnerParameters):
         """Fit, or leave the learner exactly as it was."""
         before = dict(self.__dict__)
         try:
-            with torch_threads(1):
-                interrupt = self._fit_steps(
-                    X, y, sample_weight, validation, continuing, classes, one_epoch
-                )
+            interrupt = self._fit_steps(
+                X, y, sample_weight, validation, continuing, classes, one_epoch
+            )
         except BaseException:
             self.__dict__.clear()
             self.__dict__.update(before)
@@ -186,13 +185,12 @@ class TorchLearner(LearnerParameters):
             target.fit(train[1], train[2])
         spec = DataSpec(n_numeric=X.shape[1], n_outputs=target.n_outputs)
         generator = torch.Generator().manual_seed(seed)
-        net = self._build_net(spec, target, generator, device, batch_size)
+        net_state = self.net_.state() if continuing else None
+        net = self._build_net(spec, target, generator, device, batch_size, net_state)
         if one_epoch:
             net.max_epochs = 1
         if valid is not None:
             self._add_early_stopping(net)
-        if continuing:
-            net.load_state(self.net_.state())
         n_before = len(net.history)
         interrupt = None
         try:
@@ -260,8 +258,9 @@ class TorchLearner(LearnerParameters):
         generator: torch.Generator,
         device: torch.device,
         batch_size: int,
+        net_state: dict[str, Any] | None,
     ) -> Net:
-        with random_numbers_from(generator):
+        with torch_threads(1), random_numbers_from(generator):
             module = self.network(spec)
         if not isinstance(module, nn.Module):
             raise ArchitectureError(
@@ -283,7 +282,9 @@ class TorchLearner(LearnerParameters):
             device=device,
             n_outputs=spec.n_outputs,
         )
-        return net.initialize()
+        with torch_threads(1):
+            net.initialize()
+            return net if net_state is None else net.load_state(net_state)
 
     def _is_auto(self, name: str) -> bool:
         value = getattr(self, name)
@@ -375,10 +376,9 @@ class TorchLearner(LearnerParameters):
         except ValueError:  # trained on an accelerator that this machine lacks
             device = torch.device("cpu")
         as_fitted = type(self)(**self._fitted_params)
-        net = as_fitted._build_net(
-            self._spec, self._target, torch.Generator(), device, batch_size=1
+        self.net_ = as_fitted._build_net(
+            self._spec, self._target, torch.Generator(), device, 1, net_state
         )
-        self.net_ = net.load_state(net_state)
 
 
 def _tensors(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator
 from typing import Any
 
@@ -28,6 +29,10 @@ from torchlearners.training import LOSSES, OPTIMIZERS, Loss, Optimizer, promote
 _NAMED = {"optimizer": OPTIMIZERS, "loss": LOSSES}
 
 
+def _class_name(callback: Any) -> str:
+    return (callback if isinstance(callback, type) else type(callback)).__name__
+
+
 class LearnerParameters(Parameters, BaseEstimator):
     """Training, validation and run parameters.
 
@@ -40,8 +45,8 @@ class LearnerParameters(Parameters, BaseEstimator):
     max_epochs: int = param(
         default=100,
         check=positive_int,
-        doc="Most passes over the training rows. With `warm_start` and in a second "
-        "call of `fit`, epochs are added.",
+        doc="Most passes over the training rows; with `warm_start` in each call of "
+        "`fit`.",
     )
     batch_size: int | str = param(
         default="auto",
@@ -209,12 +214,16 @@ class LearnerParameters(Parameters, BaseEstimator):
     def _named_callbacks(self) -> Iterator[tuple[str, Any]]:
         # Before fit has checked it, the parameter may hold anything.
         items = self.callbacks if isinstance(self.callbacks, list | tuple) else []
+        unnamed = [_class_name(item) for item in items if not isinstance(item, tuple)]
+        seen: Counter[str] = Counter()
         for item in items:
             if isinstance(item, tuple):
                 yield item
-            else:
-                cls = item if isinstance(item, type) else type(item)
-                yield cls.__name__, item
+                continue
+            name = _class_name(item)
+            seen[name] += 1
+            # As in skorch, callbacks of one class are numbered.
+            yield f"{name}_{seen[name]}" if unnamed.count(name) > 1 else name, item
 
     def _set_callback_param(self, key: str, value: Any) -> None:
         name, delimiter, param_name = key.partition("__")

@@ -12,6 +12,7 @@ from typing import Any, ClassVar, dataclass_transform
 
 import numpy as np
 
+from torchlearners._compat import ParameterTooltips
 from torchlearners.params._checks import Check, describe
 
 _UNSET: Any = type("Unset", (), {"__repr__": lambda self: "unset"})()
@@ -93,7 +94,7 @@ def param(
 
 
 @dataclass_transform(kw_only_default=True, field_specifiers=(param,))
-class Parameters:
+class Parameters(ParameterTooltips):
     """Base of classes whose constructor parameters are declared by `param`.
 
     Subclassing generates ``__init__`` (keyword-only, storing each value under its
@@ -130,7 +131,8 @@ class Parameters:
             if field.default is _UNSET:
                 raise TypeError(f"{cls.__name__}.{name} needs a default=")
             delattr(cls, name)
-        fields = {**own, **{n: f for n, f in inherited.items() if n not in own}}
+        new = {name: field for name, field in own.items() if name not in inherited}
+        fields = {**new, **inherited, **own}
         cls._own_fields = own
         cls._fields = MappingProxyType(fields)
         cls._parameter_constraints = {n: f.check for n, f in fields.items()}
@@ -228,7 +230,7 @@ def _make_init(cls: type, fields: dict[str, Field]) -> Callable[..., None]:
 def _fill(doc: str, sections: dict[str, str], fields: dict[str, Field]) -> str:
     entries = [
         f"{name} : {describe(field.check)}, default={field.default!r}\n"
-        + textwrap.indent(textwrap.fill(inspect.cleandoc(field.doc), 80), "    ")
+        + textwrap.indent(_wrap(inspect.cleandoc(field.doc)), "    ")
         for name, field in fields.items()
     ]
     texts = {"parameters": "Parameters\n----------\n" + "\n".join(entries), **sections}
@@ -236,6 +238,10 @@ def _fill(doc: str, sections: dict[str, str], fields: dict[str, Field]) -> str:
     for name, text in texts.items():
         doc = doc.replace("{" + name + "}", inspect.cleandoc(text))
     return doc
+
+
+def _wrap(text: str) -> str:
+    return textwrap.fill(text, 80, break_on_hyphens=False, break_long_words=False)
 
 
 def _distribution(tune: tuple[Any, ...] | list[Any]) -> Any:

@@ -42,8 +42,6 @@ NORMALIZATIONS: dict[str, Callable[[int], nn.Module]] = {
 class BaseMLP(TorchLearner):
     """Linear layers with an activation in between."""
 
-    lr: float = param(default=2e-3)
-
     hidden_layer_sizes: Any = param(
         default=(128, 128),
         check=[*positive_int, SequenceOf(positive_int)],
@@ -76,6 +74,7 @@ class BaseMLP(TorchLearner):
         doc='"standard" scales each feature to mean 0 and standard deviation 1, inside '
         "the learner; None takes X as it is.",
     )
+    lr: float = param(default=2e-3)
 
     def network(self, spec: DataSpec) -> nn.Module:
         """Return the layers, from (n_rows, n_numeric) to (n_rows, n_outputs)."""
