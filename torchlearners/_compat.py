@@ -28,6 +28,7 @@ __all__ = [
     "StrOptions",
     "WithoutDynamo",
     "check_sample_weight",
+    "distribution_samplers",
     "fit_context",
     "foreach_add_",
     "fused_kernel",
@@ -79,6 +80,9 @@ def fused_kernel(name: str) -> Callable[..., None]:
     """Return torch's in-place fused optimizer kernel: adam, adamw or sgd."""
     return getattr(torch, f"_fused_{name}_")
 
+
+# What the distributions of torch draw from; they take `generator=`.
+distribution_samplers = (torch._standard_gamma, torch._sample_dirichlet)
 
 # Adds a number to every tensor of a list in one call.
 foreach_add_ = torch._foreach_add_

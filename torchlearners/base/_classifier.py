@@ -49,8 +49,6 @@ class ClassifierLearner(ClassifierMixin, TorchLearner):
 
     _doc_sections = {"attributes": _ATTRIBUTES.rstrip() + _CLASSES}
 
-    classes_: np.ndarray
-
     @fit_context(prefer_skip_nested_validation=True)
     def fit(
         self,

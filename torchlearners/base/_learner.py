@@ -88,10 +88,6 @@ class TorchLearner(LearnerParameters):
 
     _doc_sections: ClassVar[dict[str, str]] = {"attributes": _ATTRIBUTES}
 
-    net_: Net
-    device_: str
-    seed_: int
-
     def network(self, spec: DataSpec) -> nn.Module:
         """Return the untrained network for data described by `spec`.
 
@@ -308,7 +304,7 @@ class TorchLearner(LearnerParameters):
         device: torch.device,
     ) -> None:
         stopper = dict(net.callbacks_).get("early_stopping")
-        self.net_ = net
+        self.net_: Net = net
         self.n_iter_ = len(net.history)
         self.best_epoch_ = stopper and stopper.best_epoch_
         self.best_score_ = stopper and stopper.best_score_

@@ -66,8 +66,8 @@ class EarlyStopping(Parameters, Callback):
         """Forget what an earlier training left behind."""
         self.best_score_ = math.inf
         self.best_epoch_: int | None = None
-        self._waited = 0
-        self._weights: dict[str, torch.Tensor] = {}
+        self.waited_ = 0
+        self.weights_: dict[str, torch.Tensor] = {}
         return self
 
     def on_epoch_end(self, net: NeuralNet, **kwargs: Any) -> None:
@@ -77,24 +77,24 @@ class EarlyStopping(Parameters, Callback):
         if score < self.best_score_ - self.min_delta:
             self.best_score_ = score
             self.best_epoch_ = net.history[-1]["epoch"]
-            self._waited = 0
+            self.waited_ = 0
             if self.restore_best:
                 self._keep(net.module_)
             return
-        self._waited += 1
-        if self.patience is not None and self._waited >= self.patience:
+        self.waited_ += 1
+        if self.patience is not None and self.waited_ >= self.patience:
             net.stop_training = True
 
     def on_train_end(self, net: NeuralNet, **kwargs: Any) -> None:
         """Restore the best weights."""
-        if self._weights:
-            net.module_.load_state_dict(self._weights)
-            self._weights = {}
+        if self.weights_:
+            net.module_.load_state_dict(self.weights_)
+            self.weights_ = {}
 
     def _keep(self, module: torch.nn.Module) -> None:
         now = module.state_dict()
-        if not self._weights:
-            self._weights = {name: value.clone() for name, value in now.items()}
+        if not self.weights_:
+            self.weights_ = {name: value.clone() for name, value in now.items()}
             return
         for name, value in now.items():
-            self._weights[name].copy_(value)
+            self.weights_[name].copy_(value)

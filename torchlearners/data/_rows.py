@@ -71,7 +71,12 @@ def merge_repeated_rows(
     """
     rows = np.column_stack([X, y])
     _, first, group = np.unique(rows, axis=0, return_index=True, return_inverse=True)
-    merged = np.bincount(group.ravel(), weight)
+    group = group.ravel()
+    if weight is not None:
+        # In one order, so that the rounding of sums is one too.
+        order = np.argsort(weight, kind="stable")
+        group, weight = group[order], weight[order]
+    merged = np.bincount(group, weight)
     return X[first], y[first], _unless_equal(merged.astype(np.float64))
 
 
@@ -104,6 +109,15 @@ def validation_split(
     (8, 2)
     """
     rows = np.arange(n_rows)
+    n_splittable = (
+        n_rows if groups is None else int((np.bincount(groups)[groups] > 1).sum())
+    )
+    if n_splittable < 2:
+        raise ValueError(
+            f"There are {n_splittable} rows to take a validation_fraction={fraction} "
+            "from (a class with a single row is left to training). Set "
+            "early_stopping=False, or give X_val and y_val."
+        )
     lone = np.zeros(n_rows, dtype=bool)
     if groups is not None:
         lone = np.bincount(groups)[groups] < 2

@@ -18,12 +18,14 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 from torch.overrides import TorchFunctionMode
 
+from torchlearners._compat import distribution_samplers
 from torchlearners.nn._dropout import Dropout
 
 # Functions that take `generator=` themselves, all of torch.nn.init among them.
 _TAKE_GENERATOR: frozenset[Any] = frozenset(
     {
         torch.bernoulli,
+        torch.binomial,
         torch.multinomial,
         torch.normal,
         torch.poisson,
@@ -41,6 +43,7 @@ _TAKE_GENERATOR: frozenset[Any] = frozenset(
         Tensor.normal_,
         Tensor.random_,
         Tensor.uniform_,
+        *distribution_samplers,
     }
     | {
         function
@@ -59,7 +62,9 @@ _BORROW: frozenset[Any] = frozenset(
         F.dropout2d,
         F.dropout3d,
         F.feature_alpha_dropout,
+        F.fractional_max_pool2d,
         F.fractional_max_pool2d_with_indices,
+        F.fractional_max_pool3d,
         F.fractional_max_pool3d_with_indices,
         F.gumbel_softmax,
         F.multi_head_attention_forward,
@@ -70,9 +75,12 @@ _BORROW: frozenset[Any] = frozenset(
         torch.dropout,
         torch.dropout_,
         torch.feature_alpha_dropout,
+        torch.feature_alpha_dropout_,
         torch.feature_dropout,
+        torch.feature_dropout_,
         torch.gru,
         torch.lstm,
+        torch.native_dropout,
         torch.rand_like,
         torch.randint_like,
         torch.randn_like,

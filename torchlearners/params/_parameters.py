@@ -136,7 +136,10 @@ class Parameters(ParameterTooltips):
         cls._own_fields = own
         cls._fields = MappingProxyType(fields)
         cls._parameter_constraints = {n: f.check for n, f in fields.items()}
-        if "__init__" not in cls.__dict__:
+        written = cls.__init__ is not object.__init__ and not hasattr(
+            cls.__init__, "generated_by"
+        )
+        if "__init__" not in cls.__dict__ and (own or not written):
             setattr(cls, "__init__", _make_init(cls, fields))  # noqa: B010
         if cls.__doc__:
             cls.__doc__ = _fill(cls.__doc__, cls._doc_sections, fields)
@@ -222,6 +225,7 @@ def _make_init(cls: type, fields: dict[str, Field]) -> Callable[..., None]:
             for name, value in defaults.items()
         ]
     )
+    __init__.generated_by = Parameters  # type: ignore[attr-defined]
     __init__.__qualname__ = f"{cls.__qualname__}.__init__"
     __init__.__module__ = cls.__module__
     return __init__
@@ -233,7 +237,8 @@ def _fill(doc: str, sections: dict[str, str], fields: dict[str, Field]) -> str:
         + textwrap.indent(_wrap(inspect.cleandoc(field.doc)), "    ")
         for name, field in fields.items()
     ]
-    texts = {"parameters": "Parameters\n----------\n" + "\n".join(entries), **sections}
+    heading = "Parameters\n----------\n" if entries else ""
+    texts = {"parameters": heading + "\n".join(entries), **sections}
     doc = inspect.cleandoc(doc)
     for name, text in texts.items():
         doc = doc.replace("{" + name + "}", inspect.cleandoc(text))
@@ -250,6 +255,11 @@ def _distribution(tune: tuple[Any, ...] | list[Any]) -> Any:
     if isinstance(tune, list):
         return tune
     low, high, *scale = tune
+    if scale not in ([], ["log"]):
+        raise ValueError(
+            f"tune={tune!r} has an unknown scale; write (low, high), (low, high, "
+            '"log"), or a list of choices.'
+        )
     whole = isinstance(low, int) and isinstance(high, int)
     if scale == ["log"]:
         if whole:

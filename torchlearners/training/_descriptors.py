@@ -19,12 +19,13 @@ class Descriptor(Parameters, BaseEstimator):
 
 
 def promote(value: Any, names: Mapping[str, type[Descriptor]]) -> Any:
-    """Return the object with default parameters that a name stands for.
+    """Return the object with default parameters that a name or class stands for.
 
     Parameters
     ----------
     value : object
-        A name in `names`, or anything else, which is returned as it is.
+        A name in `names`, a `Descriptor` class, or anything else, which is returned
+        as it is.
     names : mapping of str to class
         The descriptors that have a name.
 
@@ -38,7 +39,11 @@ def promote(value: Any, names: Mapping[str, type[Descriptor]]) -> Any:
     >>> promote("sgd", OPTIMIZERS)
     SGD()
     """
-    return names[value]() if isinstance(value, str) and value in names else value
+    if isinstance(value, str) and value in names:
+        return names[value]()
+    if isinstance(value, type) and issubclass(value, Descriptor):
+        return value()
+    return value
 
 
 def describe_choice(value: Any) -> str:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import copy
 from typing import Any, ClassVar
 
 import torch
@@ -12,7 +12,15 @@ from torch.nn import functional as F
 from torchlearners.params import did_you_mean, fraction, param, positive
 from torchlearners.training._descriptors import Descriptor, promote
 
-LossFunction = Callable[[Tensor, Tensor, Tensor | None], Tensor]
+
+class Criterion(nn.Module):
+    """A loss as a module of output, target and row weights (or None)."""
+
+    def forward(
+        self, output: Tensor, target: Tensor, weight: Tensor | None = None
+    ) -> Tensor:
+        """Return the mean loss, weighted by row where there are weights."""
+        raise NotImplementedError
 
 
 class Loss(Descriptor):
@@ -40,8 +48,8 @@ class Loss(Descriptor):
         """Return the unweighted mean over rows, in as few operations as possible."""
         return self.rows(output, target).mean()
 
-    def build(self) -> LossFunction:
-        """Return a function of output, target and row weights (or None).
+    def build(self) -> Criterion:
+        """Return the module that a net computes its loss with.
 
         Raises
         ------
@@ -49,14 +57,7 @@ class Loss(Descriptor):
             Where a parameter of this object is out of range.
         """
         self._validate_params()
-        return self._weighted_mean
-
-    def _weighted_mean(
-        self, output: Tensor, target: Tensor, weight: Tensor | None = None
-    ) -> Tensor:
-        if weight is None:
-            return self.mean(output, target)
-        return (self.rows(output, target) * weight).sum() / weight.sum()
+        return _DeclaredCriterion(self)
 
 
 class CrossEntropy(Loss):
@@ -204,8 +205,8 @@ LOSSES: dict[str, type[Loss]] = {
 }
 
 
-def build_loss(choice: Any, target: str) -> LossFunction:
-    """Return the function that a learner's `loss` parameter stands for.
+def build_loss(choice: Any, target: str) -> Criterion:
+    """Return the module that a learner's `loss` parameter stands for.
 
     Parameters
     ----------
@@ -217,7 +218,7 @@ def build_loss(choice: Any, target: str) -> LossFunction:
 
     Returns
     -------
-    callable
+    torch.nn.Module
         Of output, target and weight (tensor of shape (n_rows,), or None).
 
     Raises
@@ -247,38 +248,52 @@ def build_loss(choice: Any, target: str) -> LossFunction:
                 f"{target}. Choose one of {fitting}."
             )
         return choice.build()
-    return _ForeignLoss(choice() if isinstance(choice, type) else choice)
+    return _ForeignCriterion(choice() if isinstance(choice, type) else choice)
 
 
-class _ForeignLoss:
+class _DeclaredCriterion(Criterion):
+    """One of our own losses."""
+
+    def __init__(self, loss: Loss) -> None:
+        super().__init__()
+        self.loss = loss
+
+    def forward(
+        self, output: Tensor, target: Tensor, weight: Tensor | None = None
+    ) -> Tensor:
+        if weight is None:
+            return self.loss.mean(output, target)
+        return (self.loss.rows(output, target) * weight).sum() / weight.sum()
+
+
+class _ForeignCriterion(Criterion):
     """A loss from elsewhere, taught row weights where it can be."""
 
     def __init__(self, function: Any) -> None:
-        self.function = function
-        self.reducible = isinstance(function, nn.Module) and (
-            getattr(function, "reduction", None) == "mean"
-        )
+        super().__init__()
+        # The user's module must not change: it may serve other fits.
+        self.function = copy.deepcopy(function)
+        self.unreduced = None
+        if getattr(function, "reduction", None) == "mean":
+            self.unreduced = copy.deepcopy(function)
+            self.unreduced.reduction = "none"
 
-    def __call__(
+    def forward(
         self, output: Tensor, target: Tensor, weight: Tensor | None = None
     ) -> Tensor:
         if weight is None:
             losses = self.function(output, target)
             return losses if losses.ndim == 0 else losses.mean()
-        losses = self._rows(output, target)
+        losses = torch.atleast_1d((self.unreduced or self.function)(output, target))
         if losses.shape[:1] != weight.shape:
             raise ValueError(
                 f"loss={self.function!r} returned shape {tuple(losses.shape)}, but row "
                 f"weights need one loss for each of the {len(weight)} rows. Return "
                 "unreduced losses, or fit without sample_weight and class_weight."
             )
-        return (losses.flatten(1).mean(1) * weight).sum() / weight.sum()
-
-    def _rows(self, output: Tensor, target: Tensor) -> Tensor:
-        if not self.reducible:
-            return torch.atleast_1d(self.function(output, target))
-        self.function.reduction = "none"
-        try:
-            return self.function(output, target)
-        finally:
-            self.function.reduction = "mean"
+        total = weight
+        if isinstance(self.function, nn.CrossEntropyLoss | nn.NLLLoss):
+            shares = self.function.weight
+            # torch divides by the sum of the weights of the rows' classes.
+            total = weight if shares is None else weight * shares[target]
+        return (losses.reshape(len(losses), -1).mean(1) * weight).sum() / total.sum()

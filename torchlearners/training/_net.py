@@ -25,7 +25,7 @@ from torchlearners.nn import (
     random_numbers_from,
 )
 from torchlearners.training._batches import Batch, Batches, TensorData
-from torchlearners.training._losses import LossFunction
+from torchlearners.training._losses import Criterion
 from torchlearners.training._optimizers import build_optimizer
 from torchlearners.training._state import to_plain, to_tensors
 
@@ -40,7 +40,7 @@ class Net(NeuralNet):
     ----------
     module : torch.nn.Module
         The initialized network.
-    criterion : callable
+    criterion : torch.nn.Module
         Of output, target and row weights, as `build_loss` returns it.
     optimizer : str, Optimizer or class
         See `build_optimizer`.
@@ -75,7 +75,7 @@ class Net(NeuralNet):
     def __init__(
         self,
         module: nn.Module,
-        criterion: LossFunction,
+        criterion: Criterion,
         *,
         optimizer: Any,
         generator: torch.Generator,
@@ -103,6 +103,8 @@ class Net(NeuralNet):
         self.generator = generator
         self.n_outputs = n_outputs
         self.stop_training = False
+        # Read by skorch's ProgressBar.
+        self.iterator_valid__batch_size = self.evaluation_batch_size
 
     @property
     def _default_callbacks(self) -> list[Any]:
@@ -111,10 +113,18 @@ class Net(NeuralNet):
     def initialize_module(self) -> Net:
         """Take the module as it is, on the device and drawing from the generator."""
         self.module_ = self.module.to(self.device)
-        bind_generator(self.module_, self.generator)
+        self.device_generator = self._make_device_generator()
+        bind_generator(self.module_, self.device_generator)
         self.n_weights = sum(p.numel() for p in self.module_.parameters())
         self._unbound = draws_unbound_numbers(self.module_)
         return self
+
+    def _make_device_generator(self) -> torch.Generator:
+        """Return what draws on the device: a generator there, seeded by ours."""
+        if self.device.type == "cpu":
+            return self.generator
+        seed = int(torch.randint(2**62, (1,), generator=self.generator))
+        return torch.Generator(self.device).manual_seed(seed)
 
     def initialize_criterion(self) -> Net:
         """Take the loss function as it is."""
@@ -137,6 +147,9 @@ class Net(NeuralNet):
             self.lr,
             self.weight_decay,
         )
+        for group in self.optimizer_.param_groups:
+            # torch's schedulers look for it where training goes on.
+            group.setdefault("initial_lr", group["lr"])
         return self
 
     def train_on(self, train: TensorData, valid: TensorData | None) -> Net:
@@ -164,12 +177,13 @@ class Net(NeuralNet):
         self.stop_training = False
         self.notify("on_train_begin", X=train.X, y=train.y)
         try:
-            with random_numbers_from(self.generator, when=self._unbound):
+            with random_numbers_from(self.device_generator, when=self._unbound):
                 self.fit_loop(train, valid=valid)
         except KeyboardInterrupt:
-            if self.history and "train_loss" not in self.history[-1]:
+            if "dur" not in self.history[-1]:  # broken off within an epoch
                 del self.history[-1]
-            self.notify("on_train_end", X=train.X, y=train.y)
+            if self.history:
+                self.notify("on_train_end", X=train.X, y=train.y)
             raise
         finally:
             self.module_.eval()
@@ -242,9 +256,10 @@ class Net(NeuralNet):
         begin = self._overriding("on_batch_begin")
         end = self._overriding("on_batch_end")
         follow = bool(begin or end)
-        losses, sizes = [], []
+        losses, sizes, n_rows = [], [], 0
         for batch in iterator:
             x, y, weight = batch
+            n_rows += len(y)
             if follow:
                 self.history.new_batch()
                 for callback in begin:
@@ -256,14 +271,19 @@ class Net(NeuralNet):
                 self._record_batch(prefix, losses[-1].item(), len(y))
                 for callback in end:
                     callback.on_batch_end(self, batch=(x, y), training=training, **step)
-        self._record_epoch(prefix, losses, sizes, follow)
+        self._record_epoch(prefix, losses, sizes, n_rows, follow)
 
     def _record_batch(self, prefix: str, loss: float, n_rows: int) -> None:
         self.history.record_batch(f"{prefix}_loss", loss)
         self.history.record_batch(f"{prefix}_batch_size", n_rows)
 
     def _record_epoch(
-        self, prefix: str, losses: list[Tensor], sizes: list[Any], followed: bool
+        self,
+        prefix: str,
+        losses: list[Tensor],
+        sizes: list[Any],
+        n_rows: int,
+        followed: bool,
     ) -> None:
         values = torch.stack(losses).double().cpu().numpy()
         if prefix == "train":
@@ -274,7 +294,7 @@ class Net(NeuralNet):
         if not followed:
             if prefix == "train":
                 self.history.new_batch()
-            self._record_batch(prefix, mean, int(share.sum()))
+            self._record_batch(prefix, mean, n_rows)
         name, best = f"{prefix}_loss", f"{prefix}_loss_best"
         lowest = next((r[name] for r in reversed(self.history) if r.get(best)), np.inf)
         self.history.record(name, mean)
@@ -363,6 +383,7 @@ class Net(NeuralNet):
             "optimizer": to_plain(self.optimizer_.state_dict()["state"]),
             "history": to_plain(self.history.to_list()),
             "generator": to_plain(self.generator.get_state()),
+            "device_generator": to_plain(self.device_generator.get_state()),
         }
 
     def load_state(self, state: dict[str, Any]) -> Net:
@@ -401,6 +422,11 @@ class Net(NeuralNet):
             )
         self.history_ = History(state["history"])
         self.generator.set_state(to_tensors(state["generator"]))
+        if self.device_generator is not self.generator:
+            saved = to_tensors(state["device_generator"])
+            # A state from another kind of device is of another size; a new seed it is.
+            if saved.shape == self.device_generator.get_state().shape:
+                self.device_generator.set_state(saved)
         self.module_.eval()
         return self
 
@@ -424,7 +450,7 @@ class ClassifierNet(ClassifierMixin, Net):
 
     def predict_proba(self, X: Any) -> np.ndarray:
         """Return class probabilities of shape (n_rows, n_classes)."""
-        return torch.softmax(self.forward(X), dim=1).numpy()
+        return torch.softmax(self.forward(X), dim=1).numpy(force=True)
 
     def predict(self, X: Any) -> np.ndarray:
         """Return class codes of shape (n_rows,)."""
@@ -445,4 +471,4 @@ class RegressorNet(RegressorMixin, Net):
 
     def predict(self, X: Any) -> np.ndarray:
         """Return standardized targets of shape (n_rows, n_targets)."""
-        return self.forward(X).numpy()
+        return self.forward(X).numpy(force=True)
