@@ -7,7 +7,7 @@ may depend on a private name of theirs.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import torch
 from sklearn.base import _fit_context
@@ -21,10 +21,14 @@ from sklearn.utils._param_validation import (
 from sklearn.utils.validation import _check_sample_weight
 
 __all__ = [
+    "BaseEstimator",
+    "Callback",
+    "ClassifierMixin",
     "Constraint",
     "Interval",
     "InvalidParameterError",
     "ParameterTooltips",
+    "RegressorMixin",
     "StrOptions",
     "WithoutDynamo",
     "check_sample_weight",
@@ -41,6 +45,43 @@ __all__ = [
 Constraint = HasMethods
 fit_context = _fit_context
 check_sample_weight = _check_sample_weight
+
+
+if TYPE_CHECKING:
+    # scikit-learn and skorch publish no types. With bases of unknown type, a checker
+    # would let every misspelt constructor argument pass.
+    class BaseEstimator:
+        """What we use of `sklearn.base.BaseEstimator`."""
+
+        @classmethod
+        def _get_param_names(cls) -> list[str]: ...
+        def _validate_params(self) -> None: ...
+        def get_params(self, deep: bool = True) -> dict[str, Any]: ...
+        def set_params(self, **params: Any) -> Any: ...
+        def __getstate__(self) -> dict[str, Any]: ...
+        def __setstate__(self, state: dict[str, Any]) -> None: ...
+        def __sklearn_tags__(self) -> Any: ...
+
+    class ClassifierMixin:
+        """What we use of `sklearn.base.ClassifierMixin`."""
+
+        def score(self, X: Any, y: Any, sample_weight: Any = None) -> float: ...
+
+    class RegressorMixin:
+        """What we use of `sklearn.base.RegressorMixin`."""
+
+        def score(self, X: Any, y: Any, sample_weight: Any = None) -> float: ...
+
+    class Callback:
+        """What we use of `skorch.callbacks.Callback`."""
+
+        def initialize(self) -> Any: ...
+        def get_params(self, deep: bool = True) -> dict[str, Any]: ...
+        def set_params(self, **params: Any) -> Any: ...
+
+else:
+    from sklearn.base import BaseEstimator, ClassifierMixin, RegressorMixin
+    from skorch.callbacks import Callback
 
 
 class ParameterTooltips:

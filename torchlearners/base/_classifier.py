@@ -5,11 +5,10 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
-from sklearn.base import ClassifierMixin
 from sklearn.utils.class_weight import compute_class_weight
 from sklearn.utils.multiclass import check_classification_targets, type_of_target
 
-from torchlearners._compat import fit_context
+from torchlearners._compat import ClassifierMixin, fit_context
 from torchlearners.base._learner import _ATTRIBUTES, TorchLearner
 from torchlearners.data import ClassTarget, MultilabelTarget, Target, check_labels
 from torchlearners.params import one_of, optional, param
@@ -234,14 +233,19 @@ class ClassifierLearner(ClassifierMixin, TorchLearner):
             present = np.unique(codes)
             by_class = np.ones(n_classes)
             by_class[present] = compute_class_weight(
-                {
-                    int(np.flatnonzero(target.classes == label)[0]): value
-                    for label, value in self.class_weight.items()
-                    if label in target.classes
-                },
-                classes=present,
-                y=codes,
+                self.class_weight,
+                classes=target.classes[present],
+                y=target.classes[codes],
             )
+            if not (by_class >= 0).all() or not np.isfinite(by_class).all():
+                raise ValueError(
+                    f"class_weight={self.class_weight!r} must hold finite weights of "
+                    "at least 0."
+                )
+            if not by_class[present].any():
+                raise ValueError(
+                    f"class_weight={self.class_weight!r} gives every row weight 0."
+                )
         else:
             total = np.bincount(codes, weight, minlength=n_classes)
             with np.errstate(divide="ignore"):

@@ -37,8 +37,7 @@ from torchlearners.training import (
 )
 
 _EARLY_STOPPING_ROWS = 200
-# Matrix products with a number of rows divisible by this give each row the same bits
-# whatever rows stand beside it.
+# One to three rows would go through other kernels than many, with other rounding.
 _ROW_MULTIPLE = 4
 
 _ATTRIBUTES = """
@@ -144,9 +143,11 @@ class TorchLearner(LearnerParameters):
         """Fit, or leave the learner exactly as it was."""
         before = dict(self.__dict__)
         try:
-            interrupt = self._fit_steps(
-                X, y, sample_weight, validation, continuing, classes, one_epoch
-            )
+            # The caller may have switched gradients off.
+            with torch.inference_mode(mode=False), torch.enable_grad():
+                interrupt = self._fit_steps(
+                    X, y, sample_weight, validation, continuing, classes, one_epoch
+                )
         except BaseException:
             self.__dict__.clear()
             self.__dict__.update(before)
@@ -258,11 +259,7 @@ class TorchLearner(LearnerParameters):
     ) -> Net:
         with torch_threads(1), random_numbers_from(generator):
             module = self.network(spec)
-        if not isinstance(module, nn.Module):
-            raise ArchitectureError(
-                f"{type(self).__name__}.network returned {module!r}; it must return a "
-                "torch.nn.Module."
-            )
+            self._check_network(module, spec)
         loss = target.default_loss if self._is_auto("loss") else self.loss
         net = self._make_net(
             target,
@@ -281,6 +278,36 @@ class TorchLearner(LearnerParameters):
         with torch_threads(1):
             net.initialize()
             return net if net_state is None else net.load_state(net_state)
+
+    def _check_network(self, module: Any, spec: DataSpec) -> None:
+        """Try the network on two rows, before any training step."""
+        name = f"{type(self).__name__}.network"
+        if not isinstance(module, nn.Module):
+            raise ArchitectureError(
+                f"{name} returned {module!r}; it must return a torch.nn.Module."
+            )
+        if not any(p.requires_grad for p in module.parameters()):
+            raise ArchitectureError(
+                f"The module of {name} has no parameter to train. Return one with at "
+                "least one parameter that requires a gradient."
+            )
+        rows = torch.zeros(2, spec.n_numeric)
+        module.eval()
+        try:
+            with torch.no_grad():
+                output = module(rows)
+        except RuntimeError as error:
+            raise ArchitectureError(
+                f"The module of {name} fails on rows of shape {tuple(rows.shape)}: "
+                f"{error}"
+            ) from error
+        expected = (2, spec.n_outputs)
+        if getattr(output, "shape", None) != expected:
+            raise ArchitectureError(
+                f"The module of {name} turns 2 rows into an output of shape "
+                f"{tuple(getattr(output, 'shape', ()))}; it must be {expected}: "
+                "spec.n_outputs values a row."
+            )
 
     def _is_auto(self, name: str) -> bool:
         value = getattr(self, name)
@@ -312,7 +339,10 @@ class TorchLearner(LearnerParameters):
         self.seed_ = seed
         self._spec, self._schema, self._target = spec, schema, target
         # What the network was built from, whatever set_params does afterwards.
-        self._fitted_params = self.get_params(deep=False)
+        self._fitted_params = {
+            name: clone(value, safe=False)
+            for name, value in self.get_params(deep=False).items()
+        }
 
     # The walk through predict.
 
@@ -384,11 +414,11 @@ def _tensors(
     codes: np.ndarray,
     weight: np.ndarray | None,
 ) -> TensorData:
-    return TensorData(
-        schema.tensor(X),
-        target.tensor(codes),
-        None if weight is None else torch.as_tensor(weight, dtype=torch.float32),
-    )
+    relative = None
+    if weight is not None:
+        # Only ratios count; around one they all fit into float32.
+        relative = torch.as_tensor(weight / weight.mean(), dtype=torch.float32)
+    return TensorData(schema.tensor(X), target.tensor(codes), relative)
 
 
 def _draw_seed(random_state: Any) -> int:

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import Any
 
 import torch
-from sklearn.base import BaseEstimator
 from torch import nn
 
-from torchlearners._compat import StrOptions
+from torchlearners._compat import BaseEstimator, Callback, Constraint, StrOptions
 from torchlearners.params import (
     Parameters,
     boolean,
@@ -26,11 +25,29 @@ from torchlearners.params import (
 from torchlearners.training import LOSSES, OPTIMIZERS, Loss, Optimizer, promote
 
 # Parameters for which a name stands for an object with parameters of its own.
-_NAMED = {"optimizer": OPTIMIZERS, "loss": LOSSES}
+_NAMED: dict[str, Any] = {"optimizer": OPTIMIZERS, "loss": LOSSES}
 
 
-def _class_name(callback: Any) -> str:
-    return (callback if isinstance(callback, type) else type(callback)).__name__
+class Callbacks(Constraint):
+    """Allow a list of skorch callbacks, or of pairs of name and callback (or None)."""
+
+    def __init__(self) -> None:
+        self.hidden = False  # read by scikit-learn
+
+    def is_satisfied_by(self, val: Any) -> bool:
+        """Tell whether `val` is such a list."""
+        return isinstance(val, list | tuple) and all(map(_is_callback, val))
+
+    def __str__(self) -> str:
+        return "a list of skorch callbacks or (name, callback) pairs"
+
+
+def _is_callback(item: Any) -> bool:
+    if isinstance(item, tuple):
+        named = len(item) == 2 and isinstance(item[0], str)
+        return named and (item[1] is None or _is_callback(item[1]))
+    cls = item if isinstance(item, type) else type(item)
+    return issubclass(cls, Callback)
 
 
 class LearnerParameters(Parameters, BaseEstimator):
@@ -84,7 +101,7 @@ class LearnerParameters(Parameters, BaseEstimator):
     )
     callbacks: list[Any] | None = param(
         default=None,
-        check=optional([list, tuple]),
+        check=optional([Callbacks()]),
         doc="skorch callbacks, or pairs of name and callback. They are cloned in "
         "`fit` and live in ``net_.callbacks_``.",
     )
@@ -120,7 +137,7 @@ class LearnerParameters(Parameters, BaseEstimator):
         default="auto",
         check=[*one_of("auto"), *positive_int],
         doc='Rows in one forward pass of `predict`; "auto" is 4096. Predictions do '
-        "not depend on it.",
+        "not depend on it beyond the last bit.",
     )
     device: str | torch.device = param(
         default="auto",
@@ -188,7 +205,7 @@ class LearnerParameters(Parameters, BaseEstimator):
             Where there is no such parameter; nothing is set then.
         """
         for key in params:
-            self._check_known(key)
+            self._check_known(key, params)
         super().set_params(**{k: v for k, v in params.items() if "__" not in k})
         nested: dict[str, Any] = {}
         for key, value in params.items():
@@ -197,45 +214,63 @@ class LearnerParameters(Parameters, BaseEstimator):
                 self._set_callback_param(rest, value)
             elif delimiter:
                 nested[key] = value
-                if name in _NAMED:
-                    setattr(self, name, promote(getattr(self, name), _NAMED[name]))
+                setattr(self, name, promote(getattr(self, name), _NAMED[name]))
         super().set_params(**nested)
         return self
 
-    def _check_known(self, key: str) -> None:
-        name = key.partition("__")[0]
-        known = self._get_param_names()
-        if name not in known:
-            raise ValueError(
-                f"Invalid parameter {name!r} for estimator {self}."
-                f"{did_you_mean(name, known)} Valid parameters are: {known!r}."
-            )
+    def _check_known(self, key: str, params: dict[str, Any]) -> None:
+        """Raise where no parameter `key` would exist once `params` are set."""
+        name, delimiter, rest = key.partition("__")
+        _check_name("parameter", name, self._get_param_names(), self)
+        if not delimiter:
+            return
+        owner = params.get(name, getattr(self, name))
+        if name == "callbacks":
+            named = dict(_name_callbacks(owner))
+            callback, delimiter, rest = rest.partition("__")
+            _check_name("callback", callback, named, self)
+            owner = named[callback]
+            if not delimiter:
+                return
+        owner = promote(owner, _NAMED.get(name, {}))
+        tunable = hasattr(owner, "get_params") and not isinstance(owner, type)
+        valid = owner.get_params() if tunable else {}
+        _check_name("parameter", rest.partition("__")[0], valid, owner)
 
     def _named_callbacks(self) -> Iterator[tuple[str, Any]]:
-        # Before fit has checked it, the parameter may hold anything.
-        items = self.callbacks if isinstance(self.callbacks, list | tuple) else []
-        unnamed = [_class_name(item) for item in items if not isinstance(item, tuple)]
-        seen: Counter[str] = Counter()
-        for item in items:
-            if isinstance(item, tuple):
-                yield item
-                continue
-            name = _class_name(item)
-            seen[name] += 1
-            # As in skorch, callbacks of one class are numbered.
-            yield f"{name}_{seen[name]}" if unnamed.count(name) > 1 else name, item
+        return _name_callbacks(self.callbacks)
 
     def _set_callback_param(self, key: str, value: Any) -> None:
         name, delimiter, param_name = key.partition("__")
         named = dict(self._named_callbacks())
-        if name not in named:
-            raise ValueError(
-                f"Invalid callback {name!r} for estimator {self}."
-                f"{did_you_mean(name, named)} Valid callbacks are: {sorted(named)!r}."
-            )
         if delimiter:
             named[name].set_params(**{param_name: value})
         else:
-            self.callbacks = [
-                (n, value if n == name else c) for n, c in self._named_callbacks()
-            ]
+            self.callbacks = [(n, value if n == name else c) for n, c in named.items()]
+
+
+def _check_name(kind: str, name: str, valid: Iterable[str], owner: Any) -> None:
+    if name not in valid:
+        raise ValueError(
+            f"Invalid {kind} {name!r} for estimator {owner!r}."
+            f"{did_you_mean(name, valid)} Valid {kind}s are: {sorted(valid)!r}."
+        )
+
+
+def _name_callbacks(callbacks: Any) -> Iterator[tuple[str, Any]]:
+    # Before fit has checked it, the parameter may hold anything.
+    items = callbacks if isinstance(callbacks, list | tuple) else []
+    unnamed = [_class_name(item) for item in items if not isinstance(item, tuple)]
+    seen: Counter[str] = Counter()
+    for item in items:
+        if isinstance(item, tuple):
+            yield item
+            continue
+        name = _class_name(item)
+        seen[name] += 1
+        # As in skorch, callbacks of one class are numbered.
+        yield f"{name}_{seen[name]}" if unnamed.count(name) > 1 else name, item
+
+
+def _class_name(callback: Any) -> str:
+    return (callback if isinstance(callback, type) else type(callback)).__name__

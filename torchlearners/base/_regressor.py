@@ -5,10 +5,9 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
-from sklearn.base import RegressorMixin
 from sklearn.utils.validation import column_or_1d
 
-from torchlearners._compat import fit_context
+from torchlearners._compat import RegressorMixin, fit_context
 from torchlearners.base._learner import TorchLearner
 from torchlearners.data import Target, ValueTarget
 from torchlearners.training import Net, RegressorNet

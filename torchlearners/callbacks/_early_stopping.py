@@ -7,8 +7,8 @@ from typing import Any
 
 import torch
 from skorch import NeuralNet
-from skorch.callbacks import Callback
 
+from torchlearners._compat import Callback
 from torchlearners.params import (
     Parameters,
     boolean,

@@ -241,7 +241,13 @@ class ValueTarget(Target):
 
     def fit(self, codes: np.ndarray, weight: np.ndarray | None) -> None:
         """Learn center and scale of each column."""
-        self.center, self.scale = center_and_scale(codes, weight)
+        with np.errstate(over="ignore", invalid="ignore"):
+            self.center, self.scale = center_and_scale(codes, weight)
+        if not (np.isfinite(self.center) & np.isfinite(self.scale)).all():
+            raise ValueError(
+                f"The spread of y is too large for a float (largest value "
+                f"{np.abs(codes).max():g}). Rescale y, or predict its logarithm."
+            )
 
     def tensor(self, codes: np.ndarray) -> torch.Tensor:
         """Return standardized float32 values of shape (n_samples, n_values)."""

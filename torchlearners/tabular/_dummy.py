@@ -27,7 +27,7 @@ class Constant(nn.Module):
 class BaseDummyTorch(TorchLearner):
     """A network that ignores its input."""
 
-    max_epochs: int = param(default=20)
+    max_epochs: int = param(default=60)
     lr: float = param(default=0.1)
 
     def network(self, spec: DataSpec) -> nn.Module:

@@ -39,6 +39,16 @@ NORMALIZATIONS: dict[str, Callable[[int], nn.Module]] = {
 }
 
 
+def _activation(make: Callable[[], nn.Module]) -> nn.Module:
+    layer = make()
+    if not isinstance(layer, nn.Module):
+        raise TypeError(
+            f"activation={make!r} returned {layer!r}; it must make a torch.nn.Module. "
+            f"The names are {sorted(ACTIVATIONS)}."
+        )
+    return layer
+
+
 class BaseMLP(TorchLearner):
     """Linear layers with an activation in between."""
 
@@ -88,7 +98,7 @@ class BaseMLP(TorchLearner):
             layers.append(nn.Linear(n_in, int(size)))
             if self.normalization is not None:
                 layers.append(NORMALIZATIONS[self.normalization](int(size)))
-            layers.append(make_activation())
+            layers.append(_activation(make_activation))
             if self.dropout > 0:
                 layers.append(Dropout(self.dropout))
             n_in = int(size)

@@ -5,7 +5,7 @@ as such (``optimizer=AdamW(betas=(0.9, 0.95))``) or by their name (``"adamw"``).
 """
 
 from torchlearners.training._batches import Batches, TensorData, automatic_batch_size
-from torchlearners.training._descriptors import Descriptor, describe_choice, promote
+from torchlearners.training._descriptors import Descriptor, promote
 from torchlearners.training._devices import resolve_device
 from torchlearners.training._losses import (
     LOSSES,
@@ -60,7 +60,6 @@ __all__ = [
     "automatic_batch_size",
     "build_loss",
     "build_optimizer",
-    "describe_choice",
     "promote",
     "resolve_device",
     "resolve_threads",

@@ -5,8 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from sklearn.base import BaseEstimator
-
+from torchlearners._compat import BaseEstimator
 from torchlearners.params import Parameters
 
 
@@ -41,11 +40,8 @@ def promote(value: Any, names: Mapping[str, type[Descriptor]]) -> Any:
     """
     if isinstance(value, str) and value in names:
         return names[value]()
-    if isinstance(value, type) and issubclass(value, Descriptor):
-        return value()
-    return value
+    return value() if _is_descriptor_class(value) else value
 
 
-def describe_choice(value: Any) -> str:
-    """Return the name under which an error message speaks of a choice."""
-    return value if isinstance(value, str) else repr(value)
+def _is_descriptor_class(value: Any) -> bool:
+    return isinstance(value, type) and issubclass(value, Descriptor)

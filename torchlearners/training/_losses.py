@@ -248,6 +248,11 @@ def build_loss(choice: Any, target: str) -> Criterion:
                 f"{target}. Choose one of {fitting}."
             )
         return choice.build()
+    if isinstance(choice, type) and not issubclass(choice, nn.Module):
+        raise TypeError(
+            f"loss={choice!r} is not a loss; give one of {fitting}, an object of "
+            "torchlearners.training, a torch.nn loss, or a function."
+        )
     return _ForeignCriterion(choice() if isinstance(choice, type) else choice)
 
 

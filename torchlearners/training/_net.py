@@ -136,11 +136,6 @@ class Net(NeuralNet):
         self._trainable = [
             (name, p) for name, p in self.module_.named_parameters() if p.requires_grad
         ]
-        if not self._trainable:
-            raise ArchitectureError(
-                "The network has no parameter to train. Return a network with at least "
-                "one parameter that requires a gradient."
-            )
         self.optimizer_ = build_optimizer(
             self.optimizer,
             [p for _, p in self._trainable],

@@ -380,5 +380,14 @@ def build_optimizer(
     choice = promote(choice, OPTIMIZERS)
     if isinstance(choice, Optimizer):
         return choice.build(parameters, lr, weight_decay)
-    decay = {"weight_decay": weight_decay} if weight_decay else {}
-    return choice(list(parameters), lr=lr, **decay)
+    if not (isinstance(choice, type) and issubclass(choice, torch.optim.Optimizer)):
+        raise TypeError(
+            f"optimizer={choice!r} is not an optimizer; give one of "
+            f"{sorted(OPTIMIZERS)}, an object of torchlearners.training, or a "
+            "torch.optim class."
+        )
+    settings = {"lr": lr}
+    if weight_decay:
+        settings["weight_decay"] = weight_decay
+    make: Any = choice  # its constructor is that of the subclass
+    return make(list(parameters), **settings)

@@ -1,0 +1,164 @@
+import json
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import given
+from hypothesis import strategies as st
+from sklearn.datasets import load_diabetes, load_wine
+from sklearn.preprocessing import StandardScaler
+
+from torchlearners.data import DataSpec, Schema
+from torchlearners.data._schema import center_and_scale
+
+WINE = load_wine().data
+
+
+# center_and_scale
+
+
+@pytest.mark.parametrize("X", [WINE, load_diabetes().data], ids=["wine", "diabetes"])
+def test_center_and_scale_are_those_of_standard_scaler(X):
+    center, scale = center_and_scale(X, None)
+    scaler = StandardScaler().fit(X)
+    np.testing.assert_allclose(center, scaler.mean_, rtol=1e-12, atol=1e-17)
+    np.testing.assert_allclose(scale, scaler.scale_, rtol=1e-12)
+
+
+def test_weighted_center_and_scale_are_those_of_standard_scaler():
+    weight = np.linspace(0.1, 3, len(WINE))
+    center, scale = center_and_scale(WINE, weight)
+    scaler = StandardScaler().fit(WINE, sample_weight=weight)
+    np.testing.assert_allclose(center, scaler.mean_, rtol=1e-12)
+    np.testing.assert_allclose(scale, scaler.scale_, rtol=1e-12)
+
+
+@given(st.lists(st.integers(1, 4), min_size=2, max_size=20), st.integers(0, 9999))
+def test_weights_are_repetition(times, seed):
+    X = np.random.default_rng(seed).normal(size=(len(times), 3))
+    weighted = center_and_scale(X, np.array(times, dtype=float))
+    repeated = center_and_scale(X.repeat(times, axis=0), None)
+    np.testing.assert_allclose(weighted, repeated, rtol=1e-9, atol=1e-12)
+
+
+def test_a_multiple_of_all_weights_changes_nothing():
+    weight = np.linspace(1, 2, len(WINE))
+    np.testing.assert_allclose(
+        center_and_scale(WINE, weight),
+        center_and_scale(WINE, 1000 * weight),
+        rtol=1e-12,
+    )
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+@pytest.mark.parametrize("value", [0.0, 0.1, -7.3, 1e6 + 0.1, 1e-30])
+def test_a_constant_column_has_scale_one(value, dtype):
+    X = np.full((101, 1), value, dtype=dtype)
+    _, scale = center_and_scale(X, None)
+    assert scale.tolist() == [1.0]
+    _, scale = center_and_scale(X, np.linspace(0.1, 1, 101))
+    assert scale.tolist() == [1.0]
+
+
+def test_float32_values_are_averaged_in_float64():
+    X = np.full((10_000, 1), 1.0, dtype=np.float32)
+    X[::2] = 1.0 + 2**-10
+    center, scale = center_and_scale(X, None)
+    assert center.dtype == scale.dtype == np.float64
+    np.testing.assert_allclose(center, 1 + 2**-11, rtol=1e-12)
+    np.testing.assert_allclose(scale, 2**-11, rtol=1e-12)
+
+
+# Schema
+
+
+def test_scaled_features_have_mean_zero_and_standard_deviation_one():
+    scaled = Schema().fit(WINE, None).tensor(WINE).double()
+    np.testing.assert_allclose(scaled.mean(0), 0, atol=1e-6)
+    np.testing.assert_allclose(scaled.std(0, correction=0), 1, rtol=1e-6)
+
+
+def test_features_become_a_float32_tensor():
+    tensor = Schema().fit(WINE, None).tensor(WINE)
+    assert tensor.dtype == torch.float32
+    assert tensor.shape == WINE.shape
+    expected = StandardScaler().fit_transform(WINE)
+    np.testing.assert_allclose(tensor.numpy(), expected, rtol=1e-6, atol=1e-7)
+
+
+def test_training_rows_decide_how_other_rows_are_scaled():
+    schema = Schema().fit(np.array([[1.0], [3.0]]), None)
+    assert schema.tensor(np.array([[5.0]])).tolist() == [[3.0]]
+
+
+def test_weights_count():
+    schema = Schema().fit(np.array([[0.0], [1.0]]), np.array([3.0, 1.0]))
+    assert schema.center.tolist() == [0.25]
+
+
+def test_without_scaling_the_values_pass():
+    schema = Schema(scaling=None).fit(WINE, None)
+    np.testing.assert_array_equal(schema.tensor(WINE), WINE.astype(np.float32))
+
+
+@pytest.mark.parametrize(("n_rows", "padded"), [(1, 4), (3, 4), (4, 4), (5, 8)])
+def test_rows_of_zeros_are_added_up_to_a_multiple(n_rows, padded):
+    schema = Schema().fit(WINE, None)
+    tensor = schema.tensor(WINE[:n_rows], pad_to=4)
+    assert tensor.shape == (padded, WINE.shape[1])
+    assert torch.equal(tensor[:n_rows], schema.tensor(WINE[:n_rows]))
+    assert not tensor[n_rows:].any()
+
+
+def test_the_given_array_is_not_changed():
+    X = WINE.copy()
+    Schema().fit(X, None).tensor(X)
+    np.testing.assert_array_equal(X, WINE)
+
+
+@pytest.mark.parametrize(
+    ("value", "sentence"),
+    [
+        (np.nan, "Input X contains NaN"),
+        (np.inf, "Input X contains infinity"),
+        (-np.inf, "Input X contains infinity"),
+        (1e300, r"too large for dtype\('float32'\)"),
+    ],
+)
+@pytest.mark.parametrize("dtype", [np.float64, np.float32])
+def test_a_value_that_is_not_finite_is_found(value, sentence, dtype):
+    X = WINE.astype(dtype)
+    schema = Schema().fit(X, None)
+    with np.errstate(over="ignore"):
+        X[17, 3] = value
+    if dtype == np.float32 and value == 1e300:
+        sentence = "contains infinity"
+    with pytest.raises(ValueError, match=sentence):
+        schema.tensor(X)
+
+
+def test_large_values_whose_sum_overflows_are_fine():
+    X = np.full((4, 1), 3e38)
+    tensor = Schema(scaling=None).fit(X, None).tensor(X)
+    assert tensor.isfinite().all()
+
+
+# Plain data
+
+
+def test_the_state_of_a_schema_makes_an_equal_one():
+    schema = Schema().fit(WINE, None)
+    copy = Schema(**schema.state())
+    assert torch.equal(copy.tensor(WINE), schema.tensor(WINE))
+    assert set(schema.state()) == {"scaling", "center", "inverse_scale"}
+
+
+def test_the_state_of_a_spec_is_plain_and_makes_an_equal_one():
+    spec = DataSpec(n_numeric=4, n_outputs=3)
+    assert DataSpec(**json.loads(json.dumps(spec.state()))) == spec
+
+
+def test_a_spec_cannot_be_changed():
+    spec = DataSpec(n_numeric=4, n_outputs=3)
+    with pytest.raises(AttributeError):
+        spec.n_outputs = 2

@@ -1,0 +1,93 @@
+"""Every learner passes all of scikit-learn's checks, with no exception listed."""
+
+import json
+from collections import Counter
+
+import pytest
+from sklearn import neural_network
+from sklearn.utils.estimator_checks import (
+    estimator_checks_generator,
+    parametrize_with_checks,
+)
+
+from torchlearners import MLPClassifier, MLPRegressor
+from torchlearners.discovery import all_learners
+
+# Our tag says that X is dense.
+SPARSE_ONLY = {"check_sample_weight_equivalence_on_sparse_data"}
+OTHER_PARAMETERS = [
+    {"hidden_layer_sizes": 16, "normalization": "layer", "activation": "silu"},
+    {"hidden_layer_sizes": [16], "optimizer": "lbfgs", "max_epochs": 5},
+]
+
+
+def with_checks(estimators):
+    mark = parametrize_with_checks(estimators)
+    names, checks = mark.args
+    # scikit-learn 1.6 gives a generator, about which pytest warns.
+    return pytest.mark.parametrize(names, list(checks), **mark.kwargs)
+
+
+def check_names(estimator):
+    checks = (check for _, check in estimator_checks_generator(estimator))
+    return Counter(getattr(check, "func", check).__name__ for check in checks)
+
+
+@with_checks([learner() for _, learner in all_learners()])
+def test_every_learner_passes_every_check_with_default_parameters(estimator, check):
+    check(estimator)
+
+
+@with_checks(
+    [
+        learner(**params)
+        for params in OTHER_PARAMETERS
+        for learner in (MLPClassifier, MLPRegressor)
+    ]
+)
+def test_mlps_pass_every_check_with_other_parameters(estimator, check):
+    check(estimator)
+
+
+@pytest.mark.parametrize("learner", [MLPClassifier, MLPRegressor])
+def test_our_mlps_get_every_check_that_those_of_scikit_learn_get(learner):
+    theirs = check_names(getattr(neural_network, learner.__name__)())
+    ours = check_names(learner())
+    missing = {name for name in theirs if ours[name] < theirs[name]}
+    assert missing <= SPARSE_ONLY
+    assert ours.total() >= theirs.total()
+
+
+def test_no_check_is_skipped_where_scipy_has_the_array_api(run_script):
+    code = """
+import json
+import unittest
+import warnings
+
+from sklearn.utils.estimator_checks import estimator_checks_generator
+
+from torchlearners.discovery import all_learners
+
+warnings.simplefilter("error")
+failed, skipped, passed = [], [], []
+for name, learner in all_learners():
+    for estimator, check in estimator_checks_generator(learner()):
+        label = f"{name}: {getattr(check, 'func', check).__name__}"
+        try:
+            check(estimator)
+        except unittest.SkipTest as reason:
+            skipped.append(f"{label}: {reason}")
+        except Exception as error:
+            failed.append(f"{label}: {error!r}")
+        else:
+            passed.append(label)
+print(json.dumps([failed, skipped, passed]))
+"""
+    failed, skipped, passed = json.loads(run_script(code, SCIPY_ARRAY_API="1"))
+    assert failed == []
+    assert skipped == []
+    for name, learner in all_learners():
+        names = check_names(learner())
+        assert Counter(x for x in passed if x.startswith(f"{name}: ")) == Counter(
+            {f"{name}: {check}": count for check, count in names.items()}
+        )
