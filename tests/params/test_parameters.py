@@ -442,6 +442,13 @@ def test_a_list_stays_a_list():
     assert Searched.search_space()["kind"] == ["a", "b"]
 
 
+def test_a_parameter_without_check_takes_any_value():
+    class Free(Parameters, BaseEstimator):
+        anything: object = param(default=None)
+
+    Free(anything=object())._validate_params()
+
+
 def test_an_unknown_scale_is_refused():
     def declare_and_search():
         class Typo(Parameters):

@@ -135,7 +135,11 @@ class Parameters(ParameterTooltips):
         fields = {**new, **inherited, **own}
         cls._own_fields = own
         cls._fields = MappingProxyType(fields)
-        cls._parameter_constraints = {n: f.check for n, f in fields.items()}
+        cls._parameter_constraints = {
+            # scikit-learn knows this one word outside of a list only.
+            name: field.check if field.check != ["no_validation"] else "no_validation"
+            for name, field in fields.items()
+        }
         written = cls.__init__ is not object.__init__ and not hasattr(
             cls.__init__, "generated_by"
         )
