@@ -490,7 +490,7 @@ FIT_REFUSES = [
     Refused(
         "class weight of an unknown label",
         ValueError,
-        "not in class_weight|[Uu]nknown|unseen",
+        "not in class_weight|(?i:unknown)|unseen",
         "classifiers",
         params={"class_weight": {7: 2.0}},
     ),
