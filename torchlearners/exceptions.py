@@ -2,7 +2,14 @@
 
 from __future__ import annotations
 
-__all__ = ["ArchitectureError", "NonFiniteLossError"]
+__all__ = [
+    "ArchitectureError",
+    "BatchSplitWarning",
+    "CheckpointWarning",
+    "MeasureError",
+    "NonFiniteLossError",
+    "StorageError",
+]
 
 
 class ArchitectureError(ValueError):
@@ -12,9 +19,34 @@ class ArchitectureError(ValueError):
     """
 
 
+class MeasureError(ValueError):
+    """A measure raised an error while it was evaluated.
+
+    The message names the measure and the rows; the measure's own error is the cause.
+    """
+
+
 class NonFiniteLossError(ValueError):
     """The loss became NaN or infinite while training.
 
-    The message names the epoch and the batch. The learner is left as it was before
-    `fit`.
+    The message names the epoch and the batch. Where validation rows gave a best epoch
+    before, the learner holds its weights; else it is as it was before `fit`.
+    """
+
+
+class BatchSplitWarning(UserWarning):
+    """A batch does not fit into the accelerator's memory and is computed in pieces.
+
+    The gradient is that of the whole batch; only batch normalization sees less.
+    """
+
+
+class CheckpointWarning(UserWarning):
+    """A checkpoint could not be written; training goes on."""
+
+
+class StorageError(ValueError):
+    """A file cannot be read as what it should be: damaged, foreign, or of the future.
+
+    The message names the file, the reason and what to do.
     """
