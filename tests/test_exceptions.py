@@ -5,8 +5,9 @@ from torchlearners.exceptions import NonFiniteLossError
 
 
 @pytest.mark.parametrize("name", exceptions.__all__)
-def test_errors_can_be_caught_as_value_errors(name):
-    assert issubclass(getattr(exceptions, name), ValueError)
+def test_errors_are_value_errors_and_warnings_user_warnings(name):
+    base = UserWarning if name.endswith("Warning") else ValueError
+    assert issubclass(getattr(exceptions, name), base)
 
 
 def test_a_loss_that_is_not_finite_says_where_and_what_to_do():

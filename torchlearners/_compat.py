@@ -7,8 +7,10 @@ may depend on a private name of theirs.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING, Any, TypeVar
+from contextlib import AbstractContextManager, nullcontext
+from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 
+import sklearn
 import torch
 from sklearn.base import _fit_context
 from sklearn.utils._param_validation import (
@@ -18,26 +20,33 @@ from sklearn.utils._param_validation import (
     StrOptions,
     make_constraint,
 )
+from sklearn.utils.metaestimators import _safe_split
 from sklearn.utils.validation import _check_sample_weight
 
 __all__ = [
     "BaseEstimator",
     "Callback",
+    "CallbackSupportMixin",
     "ClassifierMixin",
     "Constraint",
     "Interval",
     "InvalidParameterError",
     "ParameterTooltips",
     "RegressorMixin",
+    "ScorerParts",
     "StrOptions",
     "WithoutDynamo",
+    "callback_teardown",
     "check_sample_weight",
     "distribution_samplers",
     "fit_context",
     "foreach_add_",
     "fused_kernel",
     "make_constraint",
+    "open_callback_context",
+    "safe_split",
     "same_device_and_dtype",
+    "scorer_parts",
 ]
 
 # `make_constraint` takes constraint objects of a few classes only; this is the
@@ -45,6 +54,7 @@ __all__ = [
 Constraint = HasMethods
 fit_context = _fit_context
 check_sample_weight = _check_sample_weight
+safe_split = _safe_split
 
 
 if TYPE_CHECKING:
@@ -93,6 +103,68 @@ class ParameterTooltips:
 
     def _get_params_html(self, deep: bool = True, doc_link: str = "") -> Any:
         return super()._get_params_html(deep, doc_link or "#")  # type: ignore[misc]
+
+
+if TYPE_CHECKING:
+
+    class CallbackSupportMixin:
+        """What we use of `sklearn.callback.CallbackSupportMixin`."""
+
+        def set_callbacks(self, *callbacks: Any) -> Any: ...
+
+    callback_management_context: Any
+else:
+    try:
+        from sklearn.callback import CallbackSupportMixin
+        from sklearn.callback._callback_support import callback_management_context
+    except ImportError:
+
+        class CallbackSupportMixin:
+            """What stands in for scikit-learn's mixin before version 1.9."""
+
+            def set_callbacks(self, *callbacks: Any) -> Any:
+                """Say what scikit-learn's callbacks need."""
+                raise ImportError(
+                    f"{type(self).__name__}.set_callbacks needs scikit-learn 1.9 or "
+                    f"newer, installed is {sklearn.__version__}. Run "
+                    "`pip install -U 'scikit-learn>=1.9'`, or pass skorch callbacks as "
+                    "callbacks=[...]."
+                )
+
+        callback_management_context = None
+
+
+def callback_teardown(estimator: Any) -> AbstractContextManager[Any]:
+    """Return a context that tears an estimator's callbacks down, also on errors."""
+    if callback_management_context is None:
+        return nullcontext()
+    return callback_management_context(estimator)
+
+
+def open_callback_context(estimator: Any, max_subtasks: int) -> Any:
+    """Set an estimator's callbacks up; return the context of its fit."""
+    return estimator._init_callback_context(max_subtasks=max_subtasks)
+
+
+class ScorerParts(NamedTuple):
+    """What a scorer of scikit-learn is made of."""
+
+    function: Callable[..., Any]
+    sign: int
+    # Methods of an estimator, in order of preference.
+    responses: tuple[str, ...]
+    kwargs: dict[str, Any]
+
+
+def scorer_parts(scorer: Any) -> ScorerParts | None:
+    """Take a scorer apart; None where it is not one made by scikit-learn."""
+    try:
+        methods = scorer._response_method
+        parts = scorer._score_func, scorer._sign, scorer._kwargs
+    except AttributeError:
+        return None
+    responses = (methods,) if isinstance(methods, str) else tuple(methods)
+    return ScorerParts(parts[0], parts[1], responses, dict(parts[2] or {}))
 
 
 F = TypeVar("F", bound=Callable[..., Any])

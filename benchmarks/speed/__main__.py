@@ -12,7 +12,7 @@ from pathlib import Path
 import torch
 
 from benchmarks._record import provenance
-from benchmarks.speed import cold_start, fit, predict
+from benchmarks.speed import cold_start, fit, measures, predict
 
 
 def main() -> None:
@@ -24,6 +24,7 @@ def main() -> None:
     rows = [
         *fit.measure(args.rounds),
         *predict.measure(args.rounds),
+        *measures.measure(args.rounds),
         *cold_start.measure(args.rounds),
     ]
     print(f"{'what':58s}{'target':>9s}{'min':>9s}{'median':>9s}")

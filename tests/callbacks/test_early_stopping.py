@@ -61,7 +61,7 @@ def test_a_curve_of_losses_stops_where_it_should(params, losses, n_epochs, best_
     net = run(callback, losses)
     assert len(net.history) == n_epochs
     assert callback.best_epoch_ == best_epoch
-    assert callback.best_score_ == (losses[best_epoch - 1] if best_epoch else INF)
+    assert callback.best_score_ == (losses[best_epoch - 1] if best_epoch else None)
     assert net.module_.weight.item() == (best_epoch or n_epochs)
 
 
@@ -108,7 +108,13 @@ def test_it_is_cloned_by_its_parameters(used):
     callback = EarlyStopping(patience=3, min_delta=0.1)
     if used:
         run(callback, [3, 2, 1])
-    expected = {"patience": 3, "min_delta": 0.1, "restore_best": True}
+    expected = {
+        "patience": 3,
+        "min_delta": 0.1,
+        "restore_best": True,
+        "monitor": "valid_loss",
+        "greater_is_better": False,
+    }
     assert callback.get_params() == expected
     assert clone(callback).get_params() == expected
 

@@ -58,6 +58,7 @@ class ClassifierLearner(ClassifierMixin, TorchLearner):
         X_val: Any = None,
         y_val: Any = None,
         sample_weight_val: Any = None,
+        resume: Any = None,
     ) -> ClassifierLearner:
         """Fit the learner.
 
@@ -71,6 +72,10 @@ class ClassifierLearner(ClassifierMixin, TorchLearner):
             Relative weights of the rows; rows of weight 0 are left out.
         X_val, y_val, sample_weight_val : array-like, default=None
             Rows that validate instead of a split of X.
+        resume : str, Path or None, default=None
+            A checkpoint, or the folder of a `torchlearners.callbacks.Checkpoint`, from
+            which training goes on to `max_epochs` in total. An empty or missing folder
+            starts from the beginning, so that the same call starts and restarts a run.
 
         Returns
         -------
@@ -82,7 +87,8 @@ class ClassifierLearner(ClassifierMixin, TorchLearner):
         ValueError
             Where data or parameters are unfit; the learner is then as it was before.
         NonFiniteLossError
-            Where training diverges.
+            Where training diverges; the learner then holds the weights of the best
+            epoch where validation rows gave one, and else is as it was before.
         KeyboardInterrupt
             On Ctrl-C; after a first epoch the learner then holds its best weights.
         """
@@ -95,6 +101,7 @@ class ClassifierLearner(ClassifierMixin, TorchLearner):
             sample_weight,
             (X_val, y_val, sample_weight_val),
             continuing=continuing,
+            resume=resume,
         )
 
     @fit_context(prefer_skip_nested_validation=True)
@@ -217,11 +224,11 @@ class ClassifierLearner(ClassifierMixin, TorchLearner):
     def _make_net(self, target: Target, **settings: Any) -> Net:
         return (ClassifierNet if target.kind == "classes" else Net)(**settings)
 
-    def _weigh(
+    def _class_weights(
         self, target: Target, codes: np.ndarray, weight: np.ndarray | None
     ) -> np.ndarray | None:
         if self.class_weight is None:
-            return weight
+            return None
         if target.kind != "classes":
             raise ValueError(
                 f"class_weight={self.class_weight!r} is not supported for multilabel "
@@ -246,12 +253,10 @@ class ClassifierLearner(ClassifierMixin, TorchLearner):
                 raise ValueError(
                     f"class_weight={self.class_weight!r} gives every row weight 0."
                 )
-        else:
-            total = np.bincount(codes, weight, minlength=n_classes)
-            with np.errstate(divide="ignore"):
-                by_class = np.where(total > 0, total.sum() / (n_classes * total), 0.0)
-        by_row = by_class[codes]
-        return by_row if weight is None else by_row * weight
+            return by_class
+        total = np.bincount(codes, weight, minlength=n_classes)
+        with np.errstate(divide="ignore"):
+            return np.where(total > 0, total.sum() / (n_classes * total), 0.0)
 
     def __sklearn_tags__(self) -> Any:
         tags = super().__sklearn_tags__()

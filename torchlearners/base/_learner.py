@@ -8,11 +8,15 @@ from typing import Any, ClassVar
 import numpy as np
 import torch
 from sklearn.base import clone
+from sklearn.utils.metadata_routing import UNUSED
 from sklearn.utils.validation import check_is_fitted
 from torch import nn
 
+from torchlearners._compat import CallbackSupportMixin, callback_teardown
+from torchlearners.base._checks import Rows, check_network, training_identity
+from torchlearners.base._control import add_watching_callbacks, training_callbacks
 from torchlearners.base._parameters import LearnerParameters
-from torchlearners.callbacks import EarlyStopping
+from torchlearners.callbacks import check_identity, read_checkpoint
 from torchlearners.data import (
     DataSpec,
     Schema,
@@ -24,13 +28,16 @@ from torchlearners.data import (
     restore_target,
     validation_split,
 )
-from torchlearners.exceptions import ArchitectureError
+from torchlearners.exceptions import NonFiniteLossError
 from torchlearners.nn import random_numbers_from
 from torchlearners.training import (
     Net,
     TensorData,
     automatic_batch_size,
+    balanced_order,
     build_loss,
+    load_net_state,
+    net_state,
     resolve_device,
     resolve_threads,
     torch_threads,
@@ -50,9 +57,11 @@ feature_names_in_ : ndarray of shape (`n_features_in_`,)
 n_iter_ : int
     Number of epochs trained, over all fits of a warm start.
 best_epoch_ : int or None
-    Epoch with the best validation loss, counted from 1; None without validation rows.
+    Epoch with the best validation score, counted from 1; None without validation rows.
 best_score_ : float or None
-    That validation loss.
+    That score: of the first of `measures_valid`, else the validation loss.
+stopped_epoch_ : int or None
+    Epoch after which early stopping ended training; None where it did not.
 history_ : skorch.history.History
     One dict an epoch, with ``train_loss``, ``valid_loss`` and ``dur`` (seconds).
 net_ : torchlearners.training.Net
@@ -64,7 +73,7 @@ seed_ : int
 """
 
 
-class TorchLearner(LearnerParameters):
+class TorchLearner(CallbackSupportMixin, LearnerParameters):
     """Base of every learner; a new one declares parameters and writes `network`.
 
     Derive from this class for the parameters of a model, then from that class and
@@ -86,6 +95,9 @@ class TorchLearner(LearnerParameters):
     """
 
     _doc_sections: ClassVar[dict[str, str]] = {"attributes": _ATTRIBUTES}
+
+    # A path is not metadata that a pipeline could route.
+    __metadata_request__fit = {"resume": UNUSED}
 
     def network(self, spec: DataSpec) -> nn.Module:
         """Return the untrained network for data described by `spec`.
@@ -122,10 +134,11 @@ class TorchLearner(LearnerParameters):
     def _make_net(self, target: Target, **settings: Any) -> Net:
         raise NotImplementedError
 
-    def _weigh(
+    def _class_weights(
         self, target: Target, codes: np.ndarray, weight: np.ndarray | None
     ) -> np.ndarray | None:
-        return weight
+        """Return a weight for each class code, or None."""
+        return None
 
     # The walk through fit.
 
@@ -139,21 +152,34 @@ class TorchLearner(LearnerParameters):
         continuing: bool,
         classes: Any = None,
         one_epoch: bool = False,
+        resume: Any = None,
     ) -> Any:
         """Fit, or leave the learner exactly as it was."""
+        if continuing and resume is not None:
+            raise ValueError(
+                "resume goes on from a checkpoint and warm_start from this learner's "
+                "weights; set warm_start=False to resume."
+            )
         before = dict(self.__dict__)
         try:
             # The caller may have switched gradients off.
             with torch.inference_mode(mode=False), torch.enable_grad():
-                interrupt = self._fit_steps(
-                    X, y, sample_weight, validation, continuing, classes, one_epoch
+                stopped_by = self._fit_steps(
+                    X,
+                    y,
+                    sample_weight,
+                    validation,
+                    continuing,
+                    classes,
+                    one_epoch,
+                    resume,
                 )
         except BaseException:
             self.__dict__.clear()
             self.__dict__.update(before)
             raise
-        if interrupt is not None:
-            raise interrupt
+        if stopped_by is not None:
+            raise stopped_by
         return self
 
     def _fit_steps(
@@ -165,55 +191,83 @@ class TorchLearner(LearnerParameters):
         continuing: bool,
         classes: Any,
         one_epoch: bool,
-    ) -> KeyboardInterrupt | None:
+        resume: Any,
+    ) -> BaseException | None:
+        given = {"X": X, "y": y, "sample_weight": sample_weight}
         device = resolve_device(self.device)
+        checkpoint = None if resume is None else read_checkpoint(resume)
         X, y = check_features(self, X, y, reset=not continuing)
         target = self._target if continuing else self._make_target(y, classes)
-        seed = self.seed_ if continuing else _draw_seed(self.random_state)
-        train = self._weighted_rows(target, X, y, sample_weight)
-        valid = self._given_validation(target, *validation)
+        seed = self._seed(continuing, checkpoint)
+        codes, weight = target.codes(y), check_weights(sample_weight, X)
+        by_class = self._class_weights(target, codes, weight)
+        train = _weighted_rows(X, codes, weight, by_class)
+        valid = self._given_validation(target, by_class, *validation)
         if valid is None and not one_epoch and self._splits(len(train[0])):
             train, valid = self._split(target, train, seed)
-        batch_size = self._batch_size(len(train[0]))
-        if batch_size >= len(train[0]):
+        n_rows = len(train[0]), 0 if valid is None else len(valid[0])
+        batch_size = self._batch_size(n_rows[0])
+        if batch_size * self.accumulate_grad >= len(train[0]) and self.sampler is None:
             train = merge_repeated_rows(*train)
         schema = self._schema if continuing else self.schema().fit(train[0], train[2])
         if not continuing:
             target.fit(train[1], train[2])
         spec = DataSpec(n_numeric=X.shape[1], n_outputs=target.n_outputs)
         generator = torch.Generator().manual_seed(seed)
-        net_state = self.net_.state() if continuing else None
-        net = self._build_net(spec, target, generator, device, batch_size, net_state)
+        state = net_state(self.net_) if continuing else None
+        callbacks = training_callbacks(self, target, validates=valid is not None)
+        net = self._build_net(
+            spec, target, generator, device, batch_size, callbacks, state
+        )
         if one_epoch:
             net.max_epochs = 1
-        if valid is not None:
-            self._add_early_stopping(net)
+        net.identity = training_identity(self, net, target, schema, seed, n_rows)
+        if checkpoint is not None:
+            check_identity(checkpoint["identity"], net.identity, resume)
+
+        def fitted(net: Net) -> dict[str, Any]:
+            return self._fitted_attributes(net, spec, schema, target, seed, device)
+
+        add_watching_callbacks(self, net, given, fitted)
         n_before = len(net.history)
-        interrupt = None
+        stopped_by = None
         try:
             n_threads = self._threads(net, batch_size)
-            with torch_threads(n_threads):
+            with torch_threads(n_threads), callback_teardown(self):
                 net.train_on(
-                    _tensors(schema, target, *train),
-                    None if valid is None else _tensors(schema, target, *valid),
+                    _tensors(schema, target, by_class, *train),
+                    valid and _tensors(schema, target, by_class, *valid),
+                    resume_from=checkpoint and checkpoint["training"],
                 )
-        except KeyboardInterrupt as error:
-            if len(net.history) == n_before:
+        except (KeyboardInterrupt, NonFiniteLossError) as error:
+            if not self._has_good_weights(net, n_before, error):
                 raise
-            interrupt = error
-        self._keep(net, spec, schema, target, seed, device)
-        return interrupt
+            stopped_by = error
+        self.__dict__.update(fitted(net))
+        return stopped_by
 
-    def _weighted_rows(
-        self, target: Target, X: np.ndarray, y: np.ndarray, sample_weight: Any
-    ) -> tuple[np.ndarray, np.ndarray, np.ndarray | None]:
-        codes = target.codes(y)
-        weight = check_weights(sample_weight, X)
-        return drop_zero_weights(X, codes, self._weigh(target, codes, weight))
+    def _seed(self, continuing: bool, checkpoint: dict[str, Any] | None) -> int:
+        if continuing:
+            return int(self.__dict__["seed_"])
+        if checkpoint is not None and self.random_state is None:
+            return int(checkpoint["identity"]["seed"])
+        return _draw_seed(self.random_state)
+
+    def _has_good_weights(self, net: Net, n_before: int, error: BaseException) -> bool:
+        """Tell whether training that broke off left weights worth keeping."""
+        if isinstance(error, KeyboardInterrupt):
+            return len(net.history) > n_before
+        stopper = dict(net.callbacks_).get("early_stopping")
+        return bool(stopper and stopper.restore_best and stopper.best_epoch_)
 
     def _given_validation(
-        self, target: Target, X_val: Any, y_val: Any, sample_weight_val: Any
-    ) -> tuple[np.ndarray, np.ndarray, np.ndarray | None] | None:
+        self,
+        target: Target,
+        by_class: np.ndarray | None,
+        X_val: Any,
+        y_val: Any,
+        sample_weight_val: Any,
+    ) -> Rows | None:
         if X_val is None and y_val is None and sample_weight_val is None:
             return None
         if X_val is None or y_val is None:
@@ -223,14 +277,15 @@ class TorchLearner(LearnerParameters):
                 f"y_val={'None' if y_val is None else 'data'}."
             )
         X, y = check_features(self, X_val, y_val, reset=False)
-        return self._weighted_rows(target, X, y, sample_weight_val)
+        weight = check_weights(sample_weight_val, X)
+        return _weighted_rows(X, target.codes(y), weight, by_class)
 
     def _splits(self, n_rows: int) -> bool:
         if self.early_stopping == "auto":
             return n_rows >= _EARLY_STOPPING_ROWS
         return bool(self.early_stopping)
 
-    def _split(self, target: Target, rows: tuple[Any, Any, Any], seed: int) -> Any:
+    def _split(self, target: Target, rows: Rows, seed: int) -> Any:
         X, codes, weight = rows
         parts = validation_split(
             len(X), self.validation_fraction, target.groups(codes), seed % 2**32
@@ -255,11 +310,12 @@ class TorchLearner(LearnerParameters):
         generator: torch.Generator,
         device: torch.device,
         batch_size: int,
-        net_state: dict[str, Any] | None,
+        callbacks: list[tuple[str, Any]],
+        state: dict[str, Any] | None,
     ) -> Net:
         with torch_threads(1), random_numbers_from(generator):
             module = self.network(spec)
-            self._check_network(module, spec)
+            check_network(module, spec, f"{type(self).__name__}.network")
         loss = target.default_loss if self._is_auto("loss") else self.loss
         net = self._make_net(
             target,
@@ -271,57 +327,36 @@ class TorchLearner(LearnerParameters):
             weight_decay=self.weight_decay,
             max_epochs=self.max_epochs,
             batch_size=batch_size,
-            callbacks=clone(list(self._named_callbacks()), safe=False),
+            accumulate_grad=self.accumulate_grad,
+            grad_clip=self.grad_clip,
+            eval_every=self.eval_every,
+            row_order=self._row_order(target),
+            drop_last=self.drop_last,
+            callbacks=callbacks,
             device=device,
             n_outputs=spec.n_outputs,
         )
         with torch_threads(1):
             net.initialize()
-            return net if net_state is None else net.load_state(net_state)
+            return net if state is None else load_net_state(net, state)
 
-    def _check_network(self, module: Any, spec: DataSpec) -> None:
-        """Try the network on two rows, before any training step."""
-        name = f"{type(self).__name__}.network"
-        if not isinstance(module, nn.Module):
-            raise ArchitectureError(
-                f"{name} returned {module!r}; it must return a torch.nn.Module."
-            )
-        if not any(p.requires_grad for p in module.parameters()):
-            raise ArchitectureError(
-                f"The module of {name} has no parameter to train. Return one with at "
-                "least one parameter that requires a gradient."
-            )
-        rows = torch.zeros(2, spec.n_numeric)
-        module.eval()
-        try:
-            with torch.no_grad():
-                output = module(rows)
-        except RuntimeError as error:
-            raise ArchitectureError(
-                f"The module of {name} fails on rows of shape {tuple(rows.shape)}: "
-                f"{error}"
-            ) from error
-        expected = (2, spec.n_outputs)
-        if getattr(output, "shape", None) != expected:
-            raise ArchitectureError(
-                f"The module of {name} turns 2 rows into an output of shape "
-                f"{tuple(getattr(output, 'shape', ()))}; it must be {expected}: "
-                "spec.n_outputs values a row."
-            )
+    def _row_order(self, target: Target) -> Any:
+        if self.sampler == "balanced":
+            if target.kind != "classes":
+                raise ValueError(
+                    "sampler='balanced' needs one class a row; this target holds "
+                    f"{target.kind}. Leave sampler=None, or give a function."
+                )
+            return balanced_order
+        if self.sampler is None and not self.shuffle:
+            return _given_order
+        return self.sampler
 
     def _is_auto(self, name: str) -> bool:
         value = getattr(self, name)
         return isinstance(value, str) and value == "auto"
 
-    def _add_early_stopping(self, net: Net) -> None:
-        callback = EarlyStopping(
-            patience=self.patience if self.early_stopping else None,
-            min_delta=self.min_delta,
-            restore_best=self.restore_best,
-        )
-        net.callbacks_.append(("early_stopping", callback.initialize()))
-
-    def _keep(
+    def _fitted_attributes(
         self,
         net: Net,
         spec: DataSpec,
@@ -329,19 +364,24 @@ class TorchLearner(LearnerParameters):
         target: Target,
         seed: int,
         device: torch.device,
-    ) -> None:
+    ) -> dict[str, Any]:
         stopper = dict(net.callbacks_).get("early_stopping")
-        self.net_: Net = net
-        self.n_iter_ = len(net.history)
-        self.best_epoch_ = stopper and stopper.best_epoch_
-        self.best_score_ = stopper and stopper.best_score_
-        self.device_ = str(device)
-        self.seed_ = seed
-        self._spec, self._schema, self._target = spec, schema, target
-        # What the network was built from, whatever set_params does afterwards.
-        self._fitted_params = {
-            name: clone(value, safe=False)
-            for name, value in self.get_params(deep=False).items()
+        return {
+            "net_": net,
+            "n_iter_": len(net.history),
+            "best_epoch_": stopper and stopper.best_epoch_,
+            "best_score_": stopper and stopper.best_score_,
+            "stopped_epoch_": stopper and stopper.stopped_epoch_,
+            "device_": str(device),
+            "seed_": seed,
+            "_spec": spec,
+            "_schema": schema,
+            "_target": target,
+            # What the network was built from, whatever set_params does afterwards.
+            "_fitted_params": {
+                name: clone(value, safe=False)
+                for name, value in self.get_params(deep=False).items()
+            },
         }
 
     # The walk through predict.
@@ -383,42 +423,70 @@ class TorchLearner(LearnerParameters):
     def __getstate__(self) -> dict[str, Any]:
         state = dict(super().__getstate__())
         if "net_" in state:
-            state["_net_state"] = state.pop("net_").state()
+            state["_net_state"] = net_state(state.pop("net_"))
             for name in ("_spec", "_schema", "_target"):
                 state[name] = state[name].state()
         return state
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         state = dict(state)
-        net_state = state.pop("_net_state", None)
+        saved = state.pop("_net_state", None)
         super().__setstate__(state)
-        if net_state is None:
+        if saved is None:
             return
         self._spec = DataSpec(**state["_spec"])
         self._schema = Schema(**state["_schema"])
         self._target = restore_target(state["_target"])
         try:
-            device = resolve_device(self.device_)
+            device = resolve_device(state["device_"])
         except ValueError:  # trained on an accelerator that this machine lacks
             device = torch.device("cpu")
-        as_fitted = type(self)(**self._fitted_params)
+        as_fitted = type(self)(**state["_fitted_params"])
         self.net_ = as_fitted._build_net(
-            self._spec, self._target, torch.Generator(), device, 1, net_state
+            self._spec, self._target, torch.Generator(), device, 1, [], saved
         )
+
+
+def _weighted_rows(
+    X: np.ndarray,
+    codes: np.ndarray,
+    weight: np.ndarray | None,
+    by_class: np.ndarray | None,
+) -> Rows:
+    if by_class is not None:
+        weight = by_class[codes] if weight is None else by_class[codes] * weight
+    return drop_zero_weights(X, codes, weight)
 
 
 def _tensors(
     schema: Schema,
     target: Target,
+    by_class: np.ndarray | None,
     X: np.ndarray,
     codes: np.ndarray,
     weight: np.ndarray | None,
 ) -> TensorData:
-    relative = None
+    relative = given = None
     if weight is not None:
-        # Only ratios count; around one they all fit into float32.
-        relative = torch.as_tensor(weight / weight.mean(), dtype=torch.float32)
-    return TensorData(schema.tensor(X), target.tensor(codes), relative)
+        # Only ratios count; scaled to about one by a power of two, which is exact, they
+        # all fit into float32.
+        scaled = weight * 2.0 ** -np.round(np.log2(weight.mean()))
+        relative = torch.as_tensor(scaled, dtype=torch.float32)
+    if by_class is not None:
+        # Measures count rows by what the user gave, not by class.
+        given = (1.0 if weight is None else weight) / by_class[codes]
+    elif weight is not None:
+        given = weight
+    return TensorData(
+        schema.tensor(X),
+        target.tensor(codes),
+        relative,
+        given_weight=None if given is None else torch.as_tensor(given),
+    )
+
+
+def _given_order(data: TensorData, generator: torch.Generator) -> torch.Tensor:
+    return torch.arange(len(data))
 
 
 def _draw_seed(random_state: Any) -> int:

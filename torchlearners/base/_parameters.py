@@ -10,6 +10,7 @@ import torch
 from torch import nn
 
 from torchlearners._compat import BaseEstimator, Callback, Constraint, StrOptions
+from torchlearners.callbacks import SCHEDULES, Policy, Selection
 from torchlearners.params import (
     Parameters,
     boolean,
@@ -25,7 +26,11 @@ from torchlearners.params import (
 from torchlearners.training import LOSSES, OPTIMIZERS, Loss, Optimizer, promote
 
 # Parameters for which a name stands for an object with parameters of its own.
-_NAMED: dict[str, Any] = {"optimizer": OPTIMIZERS, "loss": LOSSES}
+_NAMED: dict[str, Any] = {
+    "optimizer": OPTIMIZERS,
+    "loss": LOSSES,
+    "lr_schedule": SCHEDULES,
+}
 
 
 class Callbacks(Constraint):
@@ -91,6 +96,14 @@ class LearnerParameters(Parameters, BaseEstimator):
         tune=(1e-6, 1e-1, "log"),
         doc="Weight decay of the optimizer, decoupled from the gradient with AdamW.",
     )
+    lr_schedule: Any = param(
+        default=None,
+        check=optional([StrOptions(set(SCHEDULES)), Policy, type, callable]),
+        doc="How the learning rate moves while training: a name, an object of "
+        "`torchlearners.callbacks` such as ``Step(step_size=10)``, a class of "
+        "`torch.optim.lr_scheduler`, or a function from [0, 1] to a factor. None keeps "
+        "it constant.",
+    )
     loss: Any = param(
         default="auto",
         check=[StrOptions({"auto", *LOSSES}), Loss, nn.Module, type, callable],
@@ -98,6 +111,47 @@ class LearnerParameters(Parameters, BaseEstimator):
         "a `torch.nn` loss, or a function of outputs and encoded targets. "
         '"auto" is cross-entropy for classes, binary cross-entropy for multilabel '
         "targets and the mean squared error for values.",
+    )
+    grad_clip: float | None = param(
+        default=None,
+        check=optional(positive),
+        tune=(0.1, 10.0, "log"),
+        doc="Largest norm of the gradient of all weights together; a longer one is "
+        "shortened to it. None leaves gradients alone.",
+    )
+    accumulate_grad: int = param(
+        default=1,
+        check=positive_int,
+        doc="Batches whose gradients make one optimizer step, as if they were one "
+        "batch, for less memory.",
+    )
+    shuffle: bool = param(
+        default=True,
+        check=boolean,
+        doc="Whether each epoch takes the training rows in a new order.",
+    )
+    sampler: Any = param(
+        default=None,
+        check=optional([*one_of("balanced"), callable]),
+        doc='Which rows make an epoch. None takes each once; "balanced" draws with '
+        "replacement so that each class is equally likely; a function of data "
+        "(`TensorData`) and generator returns row numbers.",
+    )
+    drop_last: bool = param(
+        default=False,
+        check=boolean,
+        doc="Whether to leave out a last batch that is not full.",
+    )
+    freeze: Any = param(
+        default=None,
+        check=optional([str, Selection]),
+        doc="Weights that keep their initial values: a glob on parameter names such as "
+        '``"0.*"``, or a selection from `torchlearners.callbacks.select`.',
+    )
+    max_time: float | None = param(
+        default=None,
+        check=optional(positive),
+        doc="Seconds of training after which it ends.",
     )
     callbacks: list[Any] | None = param(
         default=None,
@@ -120,7 +174,7 @@ class LearnerParameters(Parameters, BaseEstimator):
     patience: int = param(
         default=16,
         check=positive_int,
-        doc="Epochs without improvement after which early stopping ends training.",
+        doc="Evaluations without improvement after which early stopping ends training.",
     )
     min_delta: float = param(
         default=0.0,
@@ -132,6 +186,25 @@ class LearnerParameters(Parameters, BaseEstimator):
         check=boolean,
         doc="Whether the weights of the epoch with the best validation loss are kept "
         "instead of the last ones.",
+    )
+    measures_train: Any = param(
+        default=None,
+        check=optional([str, list, tuple, dict, callable]),
+        doc="What to record of the training rows after each evaluated epoch, in "
+        "``history_``: names of scikit-learn scorers, scorers or metric functions; a "
+        "list or a dict of them.",
+    )
+    measures_valid: Any = param(
+        default=None,
+        check=optional([str, list, tuple, dict, callable]),
+        doc="The same for the validation rows. Early stopping follows the first one, "
+        "instead of the validation loss.",
+    )
+    eval_every: int = param(
+        default=1,
+        check=positive_int,
+        doc="Epochs from one evaluation of the validation rows to the next. The last "
+        "epoch is always evaluated.",
     )
     predict_batch_size: int | str = param(
         default="auto",
@@ -161,6 +234,12 @@ class LearnerParameters(Parameters, BaseEstimator):
         default=False,
         check=boolean,
         doc="Whether `fit` goes on from the weights of the fit before.",
+    )
+    verbose: int = param(
+        default=0,
+        check=["verbose"],
+        doc="1 shows a live line with epoch, losses, measures and time left, unless "
+        "standard error is a file or a pipe; 2 shows it there too.",
     )
 
     def get_params(self, deep: bool = True) -> dict[str, Any]:

@@ -41,6 +41,7 @@ class RegressorLearner(RegressorMixin, TorchLearner):
         X_val: Any = None,
         y_val: Any = None,
         sample_weight_val: Any = None,
+        resume: Any = None,
     ) -> RegressorLearner:
         """Fit the learner.
 
@@ -54,6 +55,10 @@ class RegressorLearner(RegressorMixin, TorchLearner):
             Relative weights of the rows; rows of weight 0 are left out.
         X_val, y_val, sample_weight_val : array-like, default=None
             Rows that validate instead of a split of X.
+        resume : str, Path or None, default=None
+            A checkpoint, or the folder of a `torchlearners.callbacks.Checkpoint`, from
+            which training goes on to `max_epochs` in total. An empty or missing folder
+            starts from the beginning, so that the same call starts and restarts a run.
 
         Returns
         -------
@@ -65,7 +70,8 @@ class RegressorLearner(RegressorMixin, TorchLearner):
         ValueError
             Where data or parameters are unfit; the learner is then as it was before.
         NonFiniteLossError
-            Where training diverges.
+            Where training diverges; the learner then holds the weights of the best
+            epoch where validation rows gave one, and else is as it was before.
         KeyboardInterrupt
             On Ctrl-C; after a first epoch the learner then holds its best weights.
         """
@@ -75,6 +81,7 @@ class RegressorLearner(RegressorMixin, TorchLearner):
             sample_weight,
             (X_val, y_val, sample_weight_val),
             continuing=self.warm_start and hasattr(self, "net_"),
+            resume=resume,
         )
 
     @fit_context(prefer_skip_nested_validation=True)

@@ -17,8 +17,8 @@ class Target:
     """Base of the three kinds of target.
 
     `codes` checks y and turns it into numbers (what is split, merged and weighted),
-    `tensor` turns those numbers into what the loss compares, and `predict` turns
-    network outputs back into what the user gave.
+    `tensor` turns those numbers into what the loss compares, `labels` turns that back
+    into what the user gave, and so does `predict` with network outputs.
     """
 
     kind: ClassVar[str]
@@ -38,6 +38,10 @@ class Target:
 
     def tensor(self, codes: np.ndarray) -> torch.Tensor:
         """Return what the loss compares the network's outputs with."""
+        raise NotImplementedError
+
+    def labels(self, encoded: np.ndarray) -> np.ndarray:
+        """Turn what the loss compares with back into y."""
         raise NotImplementedError
 
     def predict(self, outputs: np.ndarray) -> np.ndarray:
@@ -110,6 +114,10 @@ class ClassTarget(Target):
         """Return int64 class codes of shape (n_samples,)."""
         return torch.as_tensor(codes, dtype=torch.int64)
 
+    def labels(self, encoded: np.ndarray) -> np.ndarray:
+        """Return the labels of class codes."""
+        return self.classes[encoded]
+
     def predict(self, outputs: np.ndarray) -> np.ndarray:
         """Return the label of the largest output."""
         return self.classes[outputs.argmax(axis=1)]
@@ -171,6 +179,10 @@ class MultilabelTarget(Target):
     def tensor(self, codes: np.ndarray) -> torch.Tensor:
         """Return the float32 indicator matrix."""
         return torch.as_tensor(codes, dtype=torch.float32)
+
+    def labels(self, encoded: np.ndarray) -> np.ndarray:
+        """Return the 0/1 matrix as int64."""
+        return encoded.astype(np.int64)
 
     def predict(self, outputs: np.ndarray) -> np.ndarray:
         """Return the 0/1 matrix of labels with probability above one half."""
@@ -252,6 +264,10 @@ class ValueTarget(Target):
     def tensor(self, codes: np.ndarray) -> torch.Tensor:
         """Return standardized float32 values of shape (n_samples, n_values)."""
         return torch.as_tensor((codes - self.center) / self.scale, dtype=torch.float32)
+
+    def labels(self, encoded: np.ndarray) -> np.ndarray:
+        """Return values in the units of y, as precise as float32 kept them."""
+        return self.predict(encoded)
 
     def predict(self, outputs: np.ndarray) -> np.ndarray:
         """Return float64 values in the units of y."""

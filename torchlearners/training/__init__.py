@@ -4,7 +4,13 @@ Optimizers and losses are small objects with declared parameters. A learner take
 as such (``optimizer=AdamW(betas=(0.9, 0.95))``) or by their name (``"adamw"``).
 """
 
-from torchlearners.training._batches import Batches, TensorData, automatic_batch_size
+from torchlearners.training._batches import (
+    Batches,
+    TensorData,
+    automatic_batch_size,
+    balanced_order,
+    batch_sizes,
+)
 from torchlearners.training._descriptors import Descriptor, promote
 from torchlearners.training._devices import resolve_device
 from torchlearners.training._losses import (
@@ -17,7 +23,7 @@ from torchlearners.training._losses import (
     Loss,
     build_loss,
 )
-from torchlearners.training._net import ClassifierNet, Net, RegressorNet
+from torchlearners.training._net import Net
 from torchlearners.training._optimizers import (
     LBFGS,
     OPTIMIZERS,
@@ -31,6 +37,15 @@ from torchlearners.training._optimizers import (
     RMSprop,
     build_optimizer,
 )
+from torchlearners.training._state import (
+    load_net_state,
+    load_training_state,
+    net_state,
+    to_plain,
+    to_tensors,
+    training_state,
+)
+from torchlearners.training._task_nets import ClassifierNet, RegressorNet
 from torchlearners.training._threads import resolve_threads, torch_threads
 
 __all__ = [
@@ -58,10 +73,18 @@ __all__ = [
     "RegressorNet",
     "TensorData",
     "automatic_batch_size",
+    "balanced_order",
+    "batch_sizes",
     "build_loss",
     "build_optimizer",
+    "load_net_state",
+    "load_training_state",
+    "net_state",
     "promote",
     "resolve_device",
     "resolve_threads",
+    "to_plain",
+    "to_tensors",
     "torch_threads",
+    "training_state",
 ]

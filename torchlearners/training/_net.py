@@ -7,18 +7,20 @@ and stepped is not.
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+import warnings
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import numpy as np
 import torch
-from sklearn.base import ClassifierMixin, RegressorMixin
 from skorch import NeuralNet
 from skorch.callbacks import Callback, EarlyStopping
-from skorch.history import History
 from torch import Tensor, nn
 
-from torchlearners.exceptions import ArchitectureError, NonFiniteLossError
+from torchlearners.exceptions import (
+    BatchSplitWarning,
+    NonFiniteLossError,
+)
 from torchlearners.nn import (
     bind_generator,
     draws_unbound_numbers,
@@ -27,7 +29,7 @@ from torchlearners.nn import (
 from torchlearners.training._batches import Batch, Batches, TensorData
 from torchlearners.training._losses import Criterion
 from torchlearners.training._optimizers import build_optimizer
-from torchlearners.training._state import to_plain, to_tensors
+from torchlearners.training._state import load_training_state
 
 
 class Net(NeuralNet):
@@ -51,7 +53,18 @@ class Net(NeuralNet):
     max_epochs : int
         Epochs that `fit_loop` runs.
     batch_size : int
-        Rows in a training batch.
+        Rows in one forward and backward pass of training.
+    accumulate_grad : int
+        Passes whose gradients make one optimizer step.
+    grad_clip : float or None
+        Largest norm of the gradient of all weights.
+    eval_every : int
+        Epochs from one evaluation of the validation rows to the next; the last epoch
+        is always evaluated.
+    row_order : callable or None
+        See `Batches`.
+    drop_last : bool
+        See `Batches`.
     callbacks : list or None
         skorch callbacks, or pairs of name and callback.
     device : torch.device
@@ -83,6 +96,11 @@ class Net(NeuralNet):
         weight_decay: float,
         max_epochs: int,
         batch_size: int,
+        accumulate_grad: int,
+        grad_clip: float | None,
+        eval_every: int,
+        row_order: Callable[..., Tensor] | None,
+        drop_last: bool,
         callbacks: list[Any] | None,
         device: torch.device,
         n_outputs: int,
@@ -102,7 +120,20 @@ class Net(NeuralNet):
         self.weight_decay = weight_decay
         self.generator = generator
         self.n_outputs = n_outputs
+        self.accumulate_grad = accumulate_grad
+        self.grad_clip = grad_clip
+        self.eval_every = eval_every
+        self.row_order = row_order
+        self.drop_last = drop_last
         self.stop_training = False
+        # Of the validation rows in this epoch, where a callback wants them.
+        self.valid_outputs_: Tensor | None = None
+        # Rows of history that come before the training in progress.
+        self.epochs_before = 0
+        self.resuming = False
+        # What tells this training from others, as plain data; set by the learner.
+        self.identity: dict[str, Any] = {}
+        self._n_pieces = accumulate_grad
         # Read by skorch's ProgressBar.
         self.iterator_valid__batch_size = self.evaluation_batch_size
 
@@ -147,13 +178,22 @@ class Net(NeuralNet):
             group.setdefault("initial_lr", group["lr"])
         return self
 
-    def train_on(self, train: TensorData, valid: TensorData | None) -> Net:
+    def train_on(
+        self,
+        train: TensorData,
+        valid: TensorData | None,
+        *,
+        resume_from: dict[str, Any] | None = None,
+    ) -> Net:
         """Run up to `max_epochs` epochs.
 
         Parameters
         ----------
         train, valid : TensorData
-            `valid` is evaluated after each epoch; None goes without.
+            `valid` is evaluated every `eval_every` epochs; None goes without.
+        resume_from : dict or None, default=None
+            What `training_state` returned in the training that is to go on; its epochs
+            count towards `max_epochs`.
 
         Returns
         -------
@@ -169,13 +209,18 @@ class Net(NeuralNet):
         """
         train = train.to(self.device)
         valid = None if valid is None else valid.to(self.device)
+        self.epochs_before = len(self.history)
         self.stop_training = False
+        self.resuming = resume_from is not None
         self.notify("on_train_begin", X=train.X, y=train.y)
+        if resume_from is not None:
+            load_training_state(self, resume_from)
         try:
             with random_numbers_from(self.device_generator, when=self._unbound):
                 self.fit_loop(train, valid=valid)
-        except KeyboardInterrupt:
-            if "dur" not in self.history[-1]:  # broken off within an epoch
+        except (KeyboardInterrupt, NonFiniteLossError):
+            # Broken off within an epoch, whose row is not whole.
+            if self.history and "dur" not in self.history[-1]:
                 del self.history[-1]
             if self.history:
                 self.notify("on_train_end", X=train.X, y=train.y)
@@ -183,6 +228,7 @@ class Net(NeuralNet):
         finally:
             self.module_.eval()
         self.notify("on_train_end", X=train.X, y=train.y)
+        self.valid_outputs_ = None
         return self
 
     def fit_loop(
@@ -198,15 +244,20 @@ class Net(NeuralNet):
         data = {"dataset_train": X, "dataset_valid": valid}
         train_batches = self.get_iterator(X, training=True)
         valid_batches = None if valid is None else self.get_iterator(valid)
-        for _ in range(self.max_epochs if epochs is None else epochs):
+        last = self.epochs_before + (self.max_epochs if epochs is None else epochs)
+        while len(self.history) < last and not self.stop_training:
             start = time.perf_counter()
+            self.valid_outputs_ = None
             self.notify("on_epoch_begin", **data)
             self.run_single_epoch(train_batches, True, "train", self.train_step)
-            self.run_single_epoch(valid_batches, False, "valid", self.validation_step)
+            epoch = len(self.history)
+            if epoch % self.eval_every == 0 or epoch == last or self.stop_training:
+                self.notify("on_evaluation_begin", **data)
+                self.run_single_epoch(
+                    valid_batches, False, "valid", self.validation_step
+                )
             self.history.record("dur", time.perf_counter() - start)
             self._end_epoch(data)
-            if self.stop_training:
-                break
         return self
 
     def _end_epoch(self, data: dict[str, Any]) -> None:
@@ -222,7 +273,10 @@ class Net(NeuralNet):
     def get_iterator(self, dataset: Any, training: bool = False) -> Batches:
         """Return the batches of a dataset, shuffled anew in each training epoch."""
         if training:
-            return Batches(dataset, self.batch_size, self.generator)
+            rows = self.batch_size * self.accumulate_grad
+            return Batches(
+                dataset, rows, self.generator, self.row_order, self.drop_last
+            )
         return Batches(dataset, self.evaluation_batch_size)
 
     def get_dataset(self, X: Any, y: Any = None) -> TensorData:
@@ -250,22 +304,30 @@ class Net(NeuralNet):
         self._set_training(training)
         begin = self._overriding("on_batch_begin")
         end = self._overriding("on_batch_end")
-        follow = bool(begin or end)
-        losses, sizes, n_rows = [], [], 0
+        follow = bool(end)
+        keep = not training and any(
+            getattr(callback, "wants_valid_outputs", False)
+            for _, callback in self.callbacks_
+        )
+        losses, sizes, outputs, n_rows = [], [], [], 0
         for batch in iterator:
             x, y, weight = batch
             n_rows += len(y)
             if follow:
                 self.history.new_batch()
-                for callback in begin:
-                    callback.on_batch_begin(self, batch=(x, y), training=training)
+            for callback in begin:
+                callback.on_batch_begin(self, batch=(x, y), training=training)
             step = step_fn(batch)
             losses.append(step["loss"].detach())
             sizes.append(len(y) if weight is None else weight.sum())
+            if keep:
+                outputs.append(step["y_pred"])
             if follow:
                 self._record_batch(prefix, losses[-1].item(), len(y))
                 for callback in end:
                     callback.on_batch_end(self, batch=(x, y), training=training, **step)
+        if keep:
+            self.valid_outputs_ = torch.cat(outputs)
         self._record_epoch(prefix, losses, sizes, n_rows, follow)
 
     def _record_batch(self, prefix: str, loss: float, n_rows: int) -> None:
@@ -302,32 +364,29 @@ class Net(NeuralNet):
             raise NonFiniteLossError(
                 f"The training loss became {losses[first]} in epoch "
                 f"{len(self.history)}, batch {first + 1} of {len(losses)} (lr="
-                f"{self.optimizer_.param_groups[0]['lr']:g}). Lower lr, clip gradients "
-                "with skorch.callbacks.GradientNormClipping, or look for extreme "
-                "values in X and y."
+                f"{self.optimizer_.param_groups[0]['lr']:g}). Lower lr, set "
+                "grad_clip, or look for extreme values in X and y."
             )
 
     def train_step(self, batch: Batch, **fit_params: Any) -> dict[str, Tensor]:
-        """Do one optimizer step; return the first loss and outputs of it."""
-        x, y, weight = batch
+        """Do one optimizer step; return the first loss and outputs of it.
+
+        Where gradients are accumulated, or an accelerator's memory does not hold the
+        batch, the batch is cut into pieces; their gradients add up to the batch's.
+        """
         optimizer = self.optimizer_
-        hooks = self._overriding("on_grad_computed")
         steps: list[dict[str, Tensor]] = []
 
         def closure() -> Tensor:
-            optimizer.zero_grad()
-            y_pred = self.module_(x)
-            loss = self.criterion_(y_pred, y, weight)
-            loss.backward()
-            for callback in hooks:
-                callback.on_grad_computed(
-                    self,
-                    named_parameters=self._trainable,
-                    batch=(x, y),
-                    training=True,
-                )
-            steps.append({"loss": loss, "y_pred": y_pred})
-            return loss
+            while True:
+                try:
+                    optimizer.zero_grad()
+                    steps.append(self._accumulate(batch))
+                    break
+                except torch.OutOfMemoryError:
+                    self._halve_pieces(len(batch[1]))
+            self._finish_gradient(batch)
+            return steps[-1]["loss"]
 
         if isinstance(optimizer, torch.optim.LBFGS):
             optimizer.step(closure)
@@ -335,6 +394,49 @@ class Net(NeuralNet):
             closure()
             optimizer.step()
         return steps[0]
+
+    def _accumulate(self, batch: Batch) -> dict[str, Tensor]:
+        """Add the gradient of the batch's loss to the parameters' gradients."""
+        if self._n_pieces == 1:
+            x, y, weight = batch
+            y_pred = self.module_(x)
+            loss = self.criterion_(y_pred, y, weight)
+            loss.backward()
+            return {"loss": loss, "y_pred": y_pred}
+        total = _size(batch)
+        losses, outputs = [], []
+        for piece in _split(batch, self._n_pieces):
+            x, y, weight = piece
+            y_pred = self.module_(x)
+            loss = self.criterion_(y_pred, y, weight) * (_size(piece) / total)
+            loss.backward()
+            losses.append(loss.detach())
+            outputs.append(y_pred.detach())
+        return {"loss": torch.stack(losses).sum(), "y_pred": torch.cat(outputs)}
+
+    def _halve_pieces(self, n_rows: int) -> None:
+        """Take half as many rows a pass from now on, or give up on a single row."""
+        if self._n_pieces >= n_rows:
+            raise
+        if self._n_pieces == self.accumulate_grad:
+            warnings.warn(
+                f"A batch of {n_rows} rows does not fit into the memory of "
+                f"{self.device}; it is computed in pieces, with the same gradient.",
+                BatchSplitWarning,
+                stacklevel=2,
+            )
+        self._n_pieces = min(2 * self._n_pieces, n_rows)
+
+    def _finish_gradient(self, batch: Batch) -> None:
+        for callback in self._overriding("on_grad_computed"):
+            callback.on_grad_computed(
+                self,
+                named_parameters=self._trainable,
+                batch=batch[:2],
+                training=True,
+            )
+        if self.grad_clip is not None:
+            nn.utils.clip_grad_norm_([p for _, p in self._trainable], self.grad_clip)
 
     def validation_step(self, batch: Batch, **fit_params: Any) -> dict[str, Tensor]:
         """Return loss and outputs of a batch, without gradients."""
@@ -350,6 +452,9 @@ class Net(NeuralNet):
         with torch.set_grad_enabled(training):
             return self.module_(batch[0].to(self.device))
 
+    def on_evaluation_begin(self, net: Net, **kwargs: Any) -> None:
+        """Do nothing; a hook between the training and the validation rows."""
+
     def notify(self, method_name: str, **cb_kwargs: Any) -> None:
         """Call a hook on this net and on the callbacks whose class overrides it."""
         getattr(self, method_name)(self, **cb_kwargs)
@@ -357,113 +462,21 @@ class Net(NeuralNet):
             getattr(callback, method_name)(self, **cb_kwargs)
 
     def _overriding(self, method_name: str) -> list[Callback]:
-        inherited = getattr(Callback, method_name)
+        inherited = getattr(Callback, method_name, None)
         return [
             callback
             for _, callback in self.callbacks_
-            if getattr(type(callback), method_name) is not inherited
+            if getattr(type(callback), method_name, None) is not inherited
         ]
 
-    def state(self) -> dict[str, Any]:
-        """Return weights, optimizer, history and generator as plain data.
 
-        Returns
-        -------
-        dict
-            Arrays and JSON-able values, at any depth.
-        """
-        return {
-            "module": to_plain(dict(self.module_.state_dict())),
-            "optimizer_class": type(self.optimizer_).__name__,
-            "optimizer": to_plain(self.optimizer_.state_dict()["state"]),
-            "history": to_plain(self.history.to_list()),
-            "generator": to_plain(self.generator.get_state()),
-            "device_generator": to_plain(self.device_generator.get_state()),
-        }
-
-    def load_state(self, state: dict[str, Any]) -> Net:
-        """Restore what `state` returned; hyperparameters stay those of this net.
-
-        Parameters
-        ----------
-        state : dict
-            As returned by `state`.
-
-        Returns
-        -------
-        Net
-            This net, in evaluation mode.
-
-        Raises
-        ------
-        ArchitectureError
-            Where the weights are those of another network.
-        """
-        weights = to_tensors(state["module"])
-        now = {k: tuple(v.shape) for k, v in self.module_.state_dict().items()}
-        then = {k: tuple(v.shape) for k, v in weights.items()}
-        for name in sorted(now.keys() | then.keys()):
-            if now.get(name) != then.get(name):
-                raise ArchitectureError(
-                    f"The network was fitted with '{name}' of shape {then.get(name)}, "
-                    f"but its parameters now ask for {now.get(name)}. Set the "
-                    "parameters back, or fit anew with warm_start=False."
-                )
-        self.module_.load_state_dict(weights)
-        if state["optimizer_class"] == type(self.optimizer_).__name__:
-            groups = self.optimizer_.state_dict()["param_groups"]
-            self.optimizer_.load_state_dict(
-                {"state": to_tensors(state["optimizer"]), "param_groups": groups}
-            )
-        self.history_ = History(state["history"])
-        self.generator.set_state(to_tensors(state["generator"]))
-        if self.device_generator is not self.generator:
-            saved = to_tensors(state["device_generator"])
-            # A state from another kind of device is of another size; a new seed it is.
-            if saved.shape == self.device_generator.get_state().shape:
-                self.device_generator.set_state(saved)
-        self.module_.eval()
-        return self
+def _size(batch: Batch) -> Any:
+    """Return what a batch counts: its rows, or the sum of their weights."""
+    return len(batch[1]) if batch[2] is None else batch[2].sum()
 
 
-class ClassifierNet(ClassifierMixin, Net):
-    """Net whose outputs are the logits of classes 0 to n_classes - 1.
-
-    Examples
-    --------
-    >>> from sklearn.datasets import load_iris
-    >>> from torchlearners import MLPClassifier
-    >>> learner = MLPClassifier(max_epochs=2).fit(*load_iris(return_X_y=True))
-    >>> learner.net_.classes_
-    array([0, 1, 2])
-    """
-
-    @property
-    def classes_(self) -> np.ndarray:
-        """Class codes."""
-        return np.arange(self.n_outputs)
-
-    def predict_proba(self, X: Any) -> np.ndarray:
-        """Return class probabilities of shape (n_rows, n_classes)."""
-        return torch.softmax(self.forward(X), dim=1).numpy(force=True)
-
-    def predict(self, X: Any) -> np.ndarray:
-        """Return class codes of shape (n_rows,)."""
-        return self.predict_proba(X).argmax(axis=1)
-
-
-class RegressorNet(RegressorMixin, Net):
-    """Net whose outputs are standardized targets.
-
-    Examples
-    --------
-    >>> from sklearn.datasets import load_diabetes
-    >>> from torchlearners import MLPRegressor
-    >>> learner = MLPRegressor(max_epochs=2).fit(*load_diabetes(return_X_y=True))
-    >>> learner.net_.predict([[0.0] * 10]).shape
-    (1, 1)
-    """
-
-    def predict(self, X: Any) -> np.ndarray:
-        """Return standardized targets of shape (n_rows, n_targets)."""
-        return self.forward(X).numpy(force=True)
+def _split(batch: Batch, n_pieces: int) -> Iterator[Batch]:
+    x, y, weight = batch
+    rows = -(-len(y) // n_pieces)
+    weights = [None] * n_pieces if weight is None else weight.split(rows)
+    return zip(x.split(rows), y.split(rows), weights, strict=False)

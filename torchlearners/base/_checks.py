@@ -1,0 +1,119 @@
+"""What a network must be, and what a resumed run must share with its checkpoint."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import torch
+from torch import nn
+
+from torchlearners.data import DataSpec, Schema, Target
+from torchlearners.exceptions import ArchitectureError
+from torchlearners.training import Net
+
+# Features, encoded target and weights.
+Rows = tuple[np.ndarray, np.ndarray, np.ndarray | None]
+
+
+# Of these a resumed training would otherwise take the checkpoint's, or change midway.
+_SETTINGS = (
+    "lr",
+    "weight_decay",
+    "grad_clip",
+    "accumulate_grad",
+    "shuffle",
+    "drop_last",
+)
+
+
+def check_network(module: Any, spec: DataSpec, name: str) -> None:
+    """Try a new network on two rows, before any training step.
+
+    Parameters
+    ----------
+    module : object
+        What ``network(spec)`` returned; left in evaluation mode.
+    spec : DataSpec
+        The data it is for.
+    name : str
+        What the messages call it.
+
+    Raises
+    ------
+    ArchitectureError
+        Where it is no module, has nothing to train, or does not fit the data.
+    """
+    if not isinstance(module, nn.Module):
+        raise ArchitectureError(
+            f"{name} returned {module!r}; it must return a torch.nn.Module."
+        )
+    if not any(p.requires_grad for p in module.parameters()):
+        raise ArchitectureError(
+            f"The module of {name} has no parameter to train. Return one with at "
+            "least one parameter that requires a gradient."
+        )
+    rows = torch.zeros(2, spec.n_numeric)
+    module.eval()
+    try:
+        with torch.no_grad():
+            output = module(rows)
+    except RuntimeError as error:
+        raise ArchitectureError(
+            f"The module of {name} fails on rows of shape {tuple(rows.shape)}: {error}"
+        ) from error
+    expected = (2, spec.n_outputs)
+    if getattr(output, "shape", None) != expected:
+        raise ArchitectureError(
+            f"The module of {name} turns 2 rows into an output of shape "
+            f"{tuple(getattr(output, 'shape', ()))}; it must be {expected}: "
+            "spec.n_outputs values a row."
+        )
+
+
+def training_identity(
+    learner: Any,
+    net: Net,
+    target: Target,
+    schema: Schema,
+    seed: int,
+    n_rows: tuple[int, int],
+) -> dict[str, Any]:
+    """Return what a checkpoint must share with the run that resumes from it.
+
+    Parameters
+    ----------
+    learner : TorchLearner
+    net : Net
+        Initialized, with its callbacks.
+    target, schema : Target, Schema
+        Fitted.
+    seed : int
+    n_rows : tuple of int
+        Training and validation rows, before equal ones are merged.
+
+    Returns
+    -------
+    dict
+        A name for each aspect, with plain data.
+    """
+    # The first that differs is named, so causes stand before what follows from them.
+    return {
+        "learner": type(learner).__name__,
+        "number of features": int(learner.n_features_in_),
+        "number of training rows": n_rows[0],
+        "number of validation rows": n_rows[1],
+        "batch size": net.batch_size,
+        "optimizer": type(net.optimizer_).__name__,
+        **{name: getattr(learner, name) for name in _SETTINGS},
+        "target": target.state(),
+        "list of callbacks": [
+            f"{name}: {type(callback).__name__}" for name, callback in net.callbacks_
+        ],
+        "network": [
+            *(f"{n} {tuple(v.shape)}" for n, v in net.module_.state_dict().items()),
+            *str(net.module_).splitlines(),
+        ],
+        "seed": seed,
+        "scaling of the features": schema.state(),
+    }

@@ -1,0 +1,152 @@
+"""The callbacks that a learner's own parameters stand for, in the order they run."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from sklearn.base import clone
+
+from torchlearners.callbacks import (
+    Checkpoint,
+    EarlyStopping,
+    Freeze,
+    Measures,
+    Progress,
+    SklearnCallbacks,
+    TimeLimit,
+    WeightAveraging,
+    monitor_of,
+    schedule_callback,
+)
+from torchlearners.data import Target
+from torchlearners.training import Net
+
+NamedCallbacks = list[tuple[str, Any]]
+
+
+def training_callbacks(
+    learner: Any, target: Target, *, validates: bool
+) -> NamedCallbacks:
+    """Return the named callbacks of a training.
+
+    Weight averaging comes first, because what follows looks at the averages. Measures
+    come before the user's callbacks, which may read them; what decides about the
+    training comes after; checkpoints come last, because they hold the others' state.
+
+    Parameters
+    ----------
+    learner : TorchLearner
+        Its parameters say which callbacks there are.
+    target : Target
+        For the measures.
+    validates : bool
+        Whether there are validation rows.
+
+    Returns
+    -------
+    list of (name, callback)
+    """
+    given = clone(list(learner._named_callbacks()), safe=False)
+    first = [item for item in given if _is_a(item, WeightAveraging)]
+    last = [item for item in given if _is_a(item, Checkpoint)]
+    return [
+        *_freezing(learner),
+        *first,
+        *_measures(learner, target, validates),
+        *[item for item in given if item not in first and item not in last],
+        *_schedule(learner),
+        *(_early_stopping(learner) if validates else []),
+        *_limits(learner),
+        *last,
+    ]
+
+
+def add_watching_callbacks(
+    learner: Any,
+    net: Net,
+    given: dict[str, Any],
+    fitted: Callable[[Net], dict[str, Any]],
+) -> None:
+    """Add the callbacks that only look, of which a checkpoint need not know.
+
+    They stand before checkpoints, because scikit-learn's callbacks may end training,
+    and the last epoch is always written.
+
+    Parameters
+    ----------
+    learner : TorchLearner
+        Holds `verbose` and scikit-learn's callbacks.
+    net : Net
+        Initialized.
+    given : dict
+        X, y and sample_weight of the call of `fit`.
+    fitted : callable
+        Of a net; returns the attributes that make the learner a fitted one.
+    """
+    watching: NamedCallbacks = []
+    if getattr(learner, "_skl_callbacks", None):
+        bridge = SklearnCallbacks(estimator=learner, fitted=fitted, **given)
+        watching.append(("sklearn", bridge.initialize()))
+    if learner.verbose:
+        progress = Progress(when="always" if learner.verbose > 1 else "auto")
+        watching.append(("progress", progress.initialize()))
+    n_checkpoints = sum(isinstance(c, Checkpoint) for _, c in net.callbacks_)
+    place = len(net.callbacks_) - n_checkpoints
+    net.callbacks_[place:place] = watching
+
+
+def _is_a(item: tuple[str, Any], kind: type) -> bool:
+    callback = item[1]
+    return issubclass(callback if isinstance(callback, type) else type(callback), kind)
+
+
+def _freezing(learner: Any) -> NamedCallbacks:
+    if learner.freeze is None:
+        return []
+    return [("freeze", Freeze(select=learner.freeze))]
+
+
+def _measures(learner: Any, target: Target, validates: bool) -> NamedCallbacks:
+    if learner.measures_valid and not validates:
+        raise ValueError(
+            f"measures_valid={learner.measures_valid!r} needs validation rows. Set "
+            "early_stopping=True, or give X_val and y_val."
+        )
+    return [
+        (
+            f"measures_{on}",
+            Measures(
+                measures=measures, on=on, eval_every=learner.eval_every, target=target
+            ),
+        )
+        for on, measures in (
+            ("valid", learner.measures_valid),
+            ("train", learner.measures_train),
+        )
+        if measures
+    ]
+
+
+def _schedule(learner: Any) -> NamedCallbacks:
+    if learner.lr_schedule is None:
+        return []
+    return [("lr_schedule", schedule_callback(clone(learner.lr_schedule, safe=False)))]
+
+
+def _early_stopping(learner: Any) -> NamedCallbacks:
+    monitor, greater_is_better = monitor_of(learner.measures_valid)
+    callback = EarlyStopping(
+        monitor=monitor,
+        greater_is_better=greater_is_better,
+        patience=learner.patience if learner.early_stopping else None,
+        min_delta=learner.min_delta,
+        restore_best=learner.restore_best,
+    )
+    return [("early_stopping", callback)]
+
+
+def _limits(learner: Any) -> NamedCallbacks:
+    if learner.max_time is None:
+        return []
+    return [("max_time", TimeLimit(seconds=learner.max_time))]
