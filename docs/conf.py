@@ -27,6 +27,8 @@ autodoc_typehints = "none"
 numpydoc_show_class_members = False
 
 html_theme = "pydata_sphinx_theme"
+# The default adds version and "documentation", too long for the top bar.
+html_title = project
 html_theme_options = {"navigation_with_keys": False, "show_prev_next": False}
 html_show_sourcelink = False
 
