@@ -1012,3 +1012,15 @@ def test_an_error_in_a_callback_comes_through_and_leaves_the_learner_as_it_was()
     with pytest.raises(LookupError, match="my own error"):
         learner.fit(X[:, :2], y)
     assert_array_equal(outputs(learner), before)
+
+
+def test_a_default_dtype_of_float64_does_not_matter():
+    torch.set_default_dtype(torch.float64)
+    try:
+        learner = MLPClassifier(**SMALL).fit(X, y)
+        probabilities = learner.predict_proba(X)
+    finally:
+        torch.set_default_dtype(torch.float32)
+    weights = learner.net_.module_.state_dict().values()
+    assert {value.dtype for value in weights} == {torch.float32}
+    assert np.isfinite(probabilities).all()

@@ -33,7 +33,7 @@ def check_network(module: Any, spec: DataSpec, name: str) -> None:
     Parameters
     ----------
     module : object
-        What ``network(spec)`` returned; left in evaluation mode.
+        What ``network(spec)`` returned; left in float32 and in evaluation mode.
     spec : DataSpec
         The data it is for.
     name : str
@@ -53,7 +53,9 @@ def check_network(module: Any, spec: DataSpec, name: str) -> None:
             f"The module of {name} has no parameter to train. Return one with at "
             "least one parameter that requires a gradient."
         )
-    rows = torch.zeros(2, spec.n_numeric)
+    # Data are float32, whatever torch's default is.
+    module.float()
+    rows = torch.zeros(2, spec.n_numeric, dtype=torch.float32)
     module.eval()
     try:
         with torch.no_grad():
