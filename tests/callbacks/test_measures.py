@@ -317,3 +317,24 @@ def test_what_initialize_sets_is_no_parameter():
 
     for cls in Measures, Progress, JsonLines, TensorBoard, SklearnCallbacks:
         assert set(cls().initialize().get_params()) == set(cls._fields), cls
+
+
+@pytest.mark.parametrize("weighted", [False, True])
+def test_class_weights_belong_to_the_loss_and_not_to_the_measures(weighted):
+    rng = np.random.RandomState(0)
+    X = rng.normal(size=(90, 3))
+    y = (X[:, 0] + rng.normal(size=90) > 0.4).astype(int)
+    weight = rng.uniform(0.5, 2.0, size=90) if weighted else None
+    learner = MLPClassifier(
+        hidden_layer_sizes=(4,),
+        max_epochs=2,
+        class_weight={0: 1.0, 1: 9.0},
+        measures_valid=["accuracy", "neg_log_loss"],
+        restore_best=False,
+        random_state=0,
+    )
+    learner.fit(X, y, weight, X_val=X, y_val=y, sample_weight_val=weight)
+    for name in ("accuracy", "neg_log_loss"):
+        expected = get_scorer(name)(learner, X, y, sample_weight=weight)
+        got = learner.history_[-1][f"valid_{name}"]
+        assert got == pytest.approx(expected, rel=1e-12)
