@@ -19,6 +19,7 @@ from sklearn.utils._param_validation import (
     InvalidParameterError,
     StrOptions,
     make_constraint,
+    validate_parameter_constraints,
 )
 from sklearn.utils.metaestimators import _safe_split
 from sklearn.utils.validation import _check_sample_weight
@@ -29,6 +30,7 @@ __all__ = [
     "CallbackSupportMixin",
     "ClassifierMixin",
     "Constraint",
+    "HTMLAppendix",
     "Interval",
     "InvalidParameterError",
     "ParameterTooltips",
@@ -47,6 +49,7 @@ __all__ = [
     "safe_split",
     "same_device_and_dtype",
     "scorer_parts",
+    "validate_parameter_constraints",
 ]
 
 # `make_constraint` takes constraint objects of a few classes only; this is the
@@ -103,6 +106,24 @@ class ParameterTooltips:
 
     def _get_params_html(self, deep: bool = True, doc_link: str = "") -> Any:
         return super()._get_params_html(deep, doc_link or "#")  # type: ignore[misc]
+
+
+class HTMLAppendix:
+    """Mixin that shows more than the parameters below an estimator's HTML repr."""
+
+    def _html_appendix(self) -> str:
+        """Return HTML, or an empty string."""
+        raise NotImplementedError
+
+    def _repr_html_inner(self) -> str:
+        shown = super()._repr_html_inner()  # type: ignore[misc]
+        return shown + self._html_appendix()
+
+    def _repr_mimebundle_(self, **kwargs: Any) -> dict[str, str]:
+        output = super()._repr_mimebundle_(**kwargs)  # type: ignore[misc]
+        if "text/html" in output:
+            output["text/html"] += self._html_appendix()
+        return output
 
 
 if TYPE_CHECKING:

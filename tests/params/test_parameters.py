@@ -4,6 +4,7 @@ import re
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -125,6 +126,49 @@ def test_a_name_like_no_other_gets_no_suggestion():
 def test_positional_values_are_refused():
     with pytest.raises(TypeError, match=r"keyword arguments only, got 2 .*\(0.1, 3\)"):
         Model(0.1, 3)
+
+
+class Around(Parameters, BaseEstimator):
+    size: int = param(default=1)
+    inner: Any = param(default=None, kw_only=False)
+
+
+class AroundMore(Around):
+    size: int = param(default=2)
+    other: int = param(default=3)
+
+
+def test_a_field_may_be_given_by_position():
+    assert Around(5).inner == 5
+    assert Around(inner=5).inner == 5
+    assert AroundMore(5, other=4).get_params() == {"inner": 5, "size": 2, "other": 4}
+    kinds = [p.kind.name for p in inspect.signature(AroundMore).parameters.values()]
+    assert kinds == ["POSITIONAL_OR_KEYWORD", "KEYWORD_ONLY", "KEYWORD_ONLY"]
+
+
+def test_only_as_many_values_by_position_as_there_are_such_fields():
+    with pytest.raises(TypeError, match=r"only besides inner, got 2 .*: \(5, 6\)"):
+        Around(5, 6)
+    with pytest.raises(TypeError, match="'inner' both by position and by name"):
+        Around(5, inner=6)
+
+
+def test_nested_parameters_are_given_to_the_object_they_belong_to():
+    learner = Around(Model(), inner__lr=0.5, size=4)
+    assert learner.inner.lr == 0.5
+    assert learner.size == 4
+    with pytest.raises(ValueError, match="Invalid parameter 'lrr'"):
+        Around(Model(), inner__lrr=0.5)
+    with pytest.raises(TypeError, match=r"'iner__lr'\. Did you mean 'inner'"):
+        Around(Model(), iner__lr=0.5)
+
+
+def test_nested_parameters_are_refused_where_nothing_sets_them():
+    class Plain(Parameters):
+        by: float = param(default=1.0)
+
+    with pytest.raises(TypeError, match="unexpected parameter 'by__x'"):
+        Plain(by__x=1)
 
 
 def test_instances_do_not_share_what_they_were_given():

@@ -16,9 +16,10 @@ from torchlearners.params._checks import (
     positive,
     positive_int,
 )
-from torchlearners.params._parameters import Parameters, did_you_mean, param
+from torchlearners.params._parameters import REQUIRED, Parameters, did_you_mean, param
 
 __all__ = [
+    "REQUIRED",
     "Parameters",
     "SequenceOf",
     "boolean",

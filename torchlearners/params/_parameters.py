@@ -17,6 +17,23 @@ from torchlearners.params._checks import Check, describe
 
 _UNSET: Any = type("Unset", (), {"__repr__": lambda self: "unset"})()
 
+
+class _Required:
+    """Stands for the default of a parameter that has none."""
+
+    def __repr__(self) -> str:
+        return "required"
+
+    def __reduce__(self) -> str:  # there is one of it
+        return "REQUIRED"
+
+    def __deepcopy__(self, memo: Any) -> _Required:
+        return self
+
+
+# As a default: the parameter must be given. Learners have no such parameter.
+REQUIRED: Any = _Required()
+
 # What users of other libraries type first, and what it is called here.
 SYNONYMS = {
     "learning_rate": "lr",
@@ -43,10 +60,13 @@ class Field:
     check: Check = _UNSET
     tune: tuple[Any, ...] | list[Any] | None = _UNSET
     doc: str = _UNSET
+    kw_only: bool = _UNSET
 
     def over(self, inherited: Field | None) -> Field:
         """Fill what this field leaves open from the field it overrides."""
-        base = inherited or Field(check=["no_validation"], tune=None, doc="")
+        base = inherited or Field(
+            check=["no_validation"], tune=None, doc="", kw_only=True
+        )
         given = {k: v for k, v in vars(self).items() if v is not _UNSET}
         return replace(base, **given)
 
@@ -57,6 +77,7 @@ def param(
     check: Check = _UNSET,
     tune: tuple[Any, ...] | list[Any] | None = _UNSET,
     doc: str = _UNSET,
+    kw_only: bool = _UNSET,
 ) -> Any:
     """Declare a constructor parameter of a class that inherits from `Parameters`.
 
@@ -76,6 +97,8 @@ def param(
         of choices. None keeps the parameter out of `Parameters.search_space`.
     doc : str
         Description for the ``Parameters`` section of the class docstring.
+    kw_only : bool, default=True
+        False lets the value be given by position as well.
 
     Returns
     -------
@@ -90,7 +113,7 @@ def param(
     >>> Ridge(alpha=2.0).alpha
     2.0
     """
-    return Field(default, check, tune, doc)
+    return Field(default, check, tune, doc, kw_only)
 
 
 @dataclass_transform(kw_only_default=True, field_specifiers=(param,))
@@ -99,7 +122,8 @@ class Parameters(ParameterTooltips):
 
     Subclassing generates ``__init__`` (keyword-only, storing each value under its
     name), ``_parameter_constraints``, and the text that replaces ``{parameters}`` in
-    the class docstring. Meant to stand left of `sklearn.base.BaseEstimator`.
+    the class docstring. Meant to stand left of `sklearn.base.BaseEstimator`, whose
+    nested parameters (``optimizer__betas``) the constructor then takes as well.
 
     Examples
     --------
@@ -204,30 +228,25 @@ def did_you_mean(name: str, valid: Iterable[str]) -> str:
 
 
 def _make_init(cls: type, fields: dict[str, Field]) -> Callable[..., None]:
+    # Those that may be given by position stand first, as Python wants it.
+    fields = dict(sorted(fields.items(), key=lambda item: item[1].kw_only))
     defaults = {name: field.default for name, field in fields.items()}
-    class_name = cls.__name__
+    positional = [name for name, field in fields.items() if not field.kw_only]
 
     def __init__(self: Any, *args: Any, **params: Any) -> None:
-        if args:
-            raise TypeError(
-                f"{class_name} takes keyword arguments only, got {len(args)} "
-                f"positional: {args!r}."
-            )
-        for name in params:
-            if name not in defaults:
-                raise TypeError(
-                    f"{class_name} got an unexpected parameter '{name}'."
-                    + did_you_mean(name, defaults)
-                )
-        self.__dict__.update({**defaults, **params})
+        given = _by_position(cls.__name__, positional, args, params)
+        nested = {name: value for name, value in params.items() if "__" in name}
+        given |= {name: value for name, value in params.items() if name not in nested}
+        tunable = hasattr(self, "set_params")
+        _check_names(cls.__name__, [*given, *nested], given, defaults, tunable)
+        self.__dict__.update({**defaults, **given})
+        if nested:
+            self.set_params(**nested)
 
     # scikit-learn, IDEs and help() all read this signature.
     __init__.__signature__ = inspect.Signature(  # type: ignore[attr-defined]
         [inspect.Parameter("self", inspect.Parameter.POSITIONAL_OR_KEYWORD)]
-        + [
-            inspect.Parameter(name, inspect.Parameter.KEYWORD_ONLY, default=value)
-            for name, value in defaults.items()
-        ]
+        + [_argument(name, field) for name, field in fields.items()]
     )
     __init__.generated_by = Parameters  # type: ignore[attr-defined]
     __init__.__qualname__ = f"{cls.__qualname__}.__init__"
@@ -235,9 +254,51 @@ def _make_init(cls: type, fields: dict[str, Field]) -> Callable[..., None]:
     return __init__
 
 
+def _by_position(
+    class_name: str, names: list[str], values: tuple[Any, ...], named: dict[str, Any]
+) -> dict[str, Any]:
+    if len(values) > len(names):
+        besides = f" besides {', '.join(names)}" if names else ""
+        raise TypeError(
+            f"{class_name} takes keyword arguments only{besides}, got {len(values)} "
+            f"positional: {values!r}."
+        )
+    given = dict(zip(names, values, strict=False))
+    for name in given.keys() & named.keys():
+        raise TypeError(f"{class_name} got '{name}' both by position and by name.")
+    return given
+
+
+def _check_names(
+    class_name: str,
+    names: Iterable[str],
+    given: dict[str, Any],
+    defaults: dict[str, Any],
+    tunable: bool,
+) -> None:
+    for name in names:
+        head = name.partition("__")[0] if tunable else name
+        if head not in defaults:
+            raise TypeError(
+                f"{class_name} got an unexpected parameter '{name}'."
+                + did_you_mean(head, defaults)
+            )
+    for name, default in defaults.items():
+        if default is REQUIRED and name not in given:
+            raise TypeError(f"{class_name} needs a value for '{name}'.")
+
+
+def _argument(name: str, field: Field) -> inspect.Parameter:
+    kinds = inspect.Parameter.POSITIONAL_OR_KEYWORD, inspect.Parameter.KEYWORD_ONLY
+    required = field.default is REQUIRED
+    default = inspect.Parameter.empty if required else field.default
+    return inspect.Parameter(name, kinds[field.kw_only], default=default)
+
+
 def _fill(doc: str, sections: dict[str, str], fields: dict[str, Field]) -> str:
     entries = [
-        f"{name} : {describe(field.check)}, default={field.default!r}\n"
+        f"{name} : {describe(field.check)}"
+        + ("\n" if field.default is REQUIRED else f", default={field.default!r}\n")
         + textwrap.indent(_wrap(inspect.cleandoc(field.doc)), "    ")
         for name, field in fields.items()
     ]
