@@ -257,6 +257,21 @@ def test_every_dropout_of_ours_is_bound():
     assert not hasattr(module[1][0], "generator")
 
 
+# One context in another
+
+
+@pytest.mark.parametrize("draw", DRAWS.values(), ids=DRAWS)
+def test_the_inner_of_two_contexts_answers_and_the_outer_one_is_left_alone(draw):
+    inner, outer = (torch.Generator().manual_seed(seed) for seed in (1, 2))
+    before = outer.get_state()
+    with random_numbers_from(outer), random_numbers_from(inner):
+        nested = draw()
+    with random_numbers_from(torch.Generator().manual_seed(1)):
+        alone = draw()
+    assert torch.equal(outer.get_state(), before)
+    assert torch.equal(torch.as_tensor(nested), torch.as_tensor(alone))
+
+
 # draws_unbound_numbers
 
 

@@ -1,15 +1,71 @@
-"""Torch modules of our own, and random numbers that stay inside one fit."""
+"""Torch modules of our own, and random numbers that stay inside one fit.
 
+In all modules, dimension 0 is the batch.
+"""
+
+from torchlearners.nn._batch_ensemble import (
+    BatchEnsembleLinear,
+    ExpandMembers,
+    LinearEnsemble,
+    ScaleEnsemble,
+)
 from torchlearners.nn._dropout import Dropout
+from torchlearners.nn._fit_to_data import fit_to_data
+from torchlearners.nn._function import Function
+from torchlearners.nn._gated import GEGLU, ReGLU, SwiGLU
+from torchlearners.nn._merging import Attend, Concat, Mean, Product, Stack, Sum
+from torchlearners.nn._numeric_embeddings import (
+    PBLDEmbedding,
+    PeriodicEmbedding,
+    PiecewiseLinearEmbedding,
+    PiecewiseLinearEncoding,
+)
 from torchlearners.nn._random import (
     bind_generator,
     draws_unbound_numbers,
     random_numbers_from,
 )
+from torchlearners.nn._shapes import Permute, Reshape, Select, Squeeze, Unsqueeze
+from torchlearners.nn._tokens import (
+    CategoricalEmbedding,
+    CategoricalTokenizer,
+    CLSToken,
+    NumericTokenizer,
+)
+from torchlearners.nn._transformer import FTTransformerBlock
 
 __all__ = [
+    "GEGLU",
+    "Attend",
+    "BatchEnsembleLinear",
+    "CLSToken",
+    "CategoricalEmbedding",
+    "CategoricalTokenizer",
+    "Concat",
     "Dropout",
+    "ExpandMembers",
+    "FTTransformerBlock",
+    "Function",
+    "LinearEnsemble",
+    "Mean",
+    "NumericTokenizer",
+    "PBLDEmbedding",
+    "PeriodicEmbedding",
+    "Permute",
+    "PiecewiseLinearEmbedding",
+    "PiecewiseLinearEncoding",
+    "Product",
+    "ReGLU",
+    "Reshape",
+    "ScaleEnsemble",
+    "Select",
+    "Squeeze",
+    "Stack",
+    "Sum",
+    "SwiGLU",
+    "Unsqueeze",
     "bind_generator",
     "draws_unbound_numbers",
+    "fit_to_data",
     "random_numbers_from",
 ]

@@ -91,6 +91,8 @@ _BORROW: frozenset[Any] = frozenset(
     }
 )
 _BORROWING = threading.Lock()
+# Whether the current thread holds that lock.
+_borrowing_here = threading.local()
 
 
 class _PrivateGenerator(TorchFunctionMode):
@@ -108,7 +110,7 @@ class _PrivateGenerator(TorchFunctionMode):
         kwargs: dict[str, Any] | None = None,
     ) -> Any:
         kwargs = kwargs or {}
-        if func in _BORROW:
+        if func in _BORROW and not getattr(_borrowing_here, "now", False):
             return self._borrow(func, args, kwargs)
         if func in _TAKE_GENERATOR and kwargs.get("generator") is None:
             kwargs = {**kwargs, "generator": self.generator}
@@ -125,9 +127,13 @@ class _PrivateGenerator(TorchFunctionMode):
         with _BORROWING:
             before = borrowed.get_state()
             borrowed.set_state(self.generator.get_state())
+            # The call passes through the contexts around this one, which must not
+            # borrow in its place.
+            _borrowing_here.now = True
             try:
                 return func(*args, **kwargs)
             finally:
+                _borrowing_here.now = False
                 self.generator.set_state(borrowed.get_state())
                 borrowed.set_state(before)
 
@@ -222,12 +228,14 @@ def draws_unbound_numbers(module: nn.Module) -> bool:
 
 def _is_unbound(module: nn.Module) -> bool:
     home = type(module).__module__
-    if home.startswith("torchlearners."):
-        return False
-    if not home.startswith("torch.nn.modules."):
-        return True
     random = (nn.RReLU, nn.FractionalMaxPool2d, nn.FractionalMaxPool3d)
     rate = getattr(module, "dropout", 0)  # of RNNs, attention and transformers
+    if home.startswith("torchlearners."):
+        # Ours, but for what torch does in layers that we derive from its own.
+        derived = isinstance(module, nn.RNNBase | nn.MultiheadAttention)
+        return derived and rate > 0
+    if not home.startswith("torch.nn.modules."):
+        return True
     return (
         home == "torch.nn.modules.dropout"
         or isinstance(module, random)
