@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from typing import Any
 
 import numpy as np
@@ -23,6 +23,11 @@ class DataSpec:
         Number of numeric input features.
     n_outputs : int
         Number of values the network returns for a row: classes, labels or targets.
+    cardinalities : tuple of int, default=()
+        Numbers of levels of the categorical features. A row of the network's input is
+        the numeric features, then one code from 0 for each categorical one.
+    feature_names : tuple of str, default=()
+        Names of all columns, where they have names.
 
     Examples
     --------
@@ -33,8 +38,20 @@ class DataSpec:
 
     n_numeric: int
     n_outputs: int
+    cardinalities: tuple[int, ...] = field(default=(), repr=False)
+    feature_names: tuple[str, ...] = field(default=(), repr=False)
 
-    def state(self) -> dict[str, int]:
+    def __post_init__(self) -> None:
+        # From a file they come as lists.
+        object.__setattr__(self, "cardinalities", tuple(self.cardinalities))
+        object.__setattr__(self, "feature_names", tuple(self.feature_names))
+
+    @property
+    def n_columns(self) -> int:
+        """Number of values in a row of the network's input."""
+        return self.n_numeric + len(self.cardinalities)
+
+    def state(self) -> dict[str, Any]:
         """Return plain data from which `DataSpec(**state)` is equal to this one."""
         return asdict(self)
 
