@@ -14,15 +14,23 @@ from typing import Any
 _LEARNERS = {
     "DummyTorchClassifier": "tabular",
     "DummyTorchRegressor": "tabular",
+    "GraphClassifier": "custom",
+    "GraphRegressor": "custom",
     "MLPClassifier": "tabular",
     "MLPRegressor": "tabular",
+    "ModuleClassifier": "custom",
+    "ModuleRegressor": "custom",
 }
 
 __all__ = [
     "DummyTorchClassifier",
     "DummyTorchRegressor",
+    "GraphClassifier",
+    "GraphRegressor",
     "MLPClassifier",
     "MLPRegressor",
+    "ModuleClassifier",
+    "ModuleRegressor",
 ]
 
 __version__ = version("torchlearners")

@@ -465,7 +465,7 @@ def test_callbacks_run_in_a_fixed_order(tmp_path):
         TimeLimit(),
         WeightAveraging(),
         early_stopping=True,
-        freeze="0.bias",
+        freeze="linear_1.bias",
         measures_train="accuracy",
         measures_valid="accuracy",
         lr_schedule="step",
@@ -533,12 +533,12 @@ def test_fitting_does_not_change_the_schedule_given():
     assert made.fit(X, Y).history_[0, "lr"] == 0.01
 
 
-@pytest.mark.parametrize("which", ["0.*", select.layers(0)])
+@pytest.mark.parametrize("which", ["linear_1.*", select.layers(0)])
 def test_frozen_weights_keep_their_initial_values(which):
     initial = learner(lr=1e-30).fit(X, Y).net_.module_.state_dict()
     fitted = learner(freeze=which).fit(X, Y)
     for name, value in fitted.net_.module_.state_dict().items():
-        assert torch.equal(value, initial[name]) == name.startswith("0."), name
+        assert torch.equal(value, initial[name]) == name.startswith("linear_1."), name
     assert len(fitted.net_.optimizer_.state) == 2
 
 
@@ -585,7 +585,19 @@ def test_the_first_fit_of_a_warm_start_may_resume(tmp_path):
 
 def test_no_path_is_routed_to_fit():
     with sklearn.config_context(enable_metadata_routing=True):
-        assert "resume" not in learner().get_metadata_routing().fit.requests
+        assert learner().get_metadata_routing().fit.requests["resume"] is False
+
+
+class FitsItsOwnWay(MLPClassifier):
+    def fit(self, X, y, sample_weight=None):
+        return super().fit(X, y, sample_weight)
+
+
+def test_a_fit_of_ones_own_needs_no_resume():
+    with sklearn.config_context(enable_metadata_routing=True):
+        made = FitsItsOwnWay(max_epochs=1).set_fit_request(sample_weight=True)
+        assert made.get_metadata_routing().fit.requests["sample_weight"] is True
+    assert made.fit(X, Y).n_iter_ == 1
 
 
 # scikit-learn's callbacks

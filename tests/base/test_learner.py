@@ -175,7 +175,7 @@ def test_a_warm_start_with_another_architecture_is_refused():
     learner.set_params(hidden_layer_sizes=(9,))
     with pytest.raises(
         ArchitectureError,
-        match=r"fitted with '0\.bias' of shape \(16,\).*now ask for \(9,\).*"
+        match=r"fitted with 'head_1\.weight' of shape \(3, 16\).*now ask for \(3, 9\).*"
         "Set the parameters back, or fit anew with warm_start=False",
     ):
         learner.fit(X, y)

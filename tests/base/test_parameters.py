@@ -10,10 +10,12 @@ from sklearn.model_selection import GridSearchCV, KFold
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 from skorch.callbacks import Callback, EpochScoring, GradientNormClipping, LRScheduler
+from torch import nn
 
 from torchlearners import MLPClassifier, MLPRegressor
-from torchlearners.base import _control
+from torchlearners.base import ClassifierLearner, _control
 from torchlearners.discovery import all_learners
+from torchlearners.params import param
 from torchlearners.training import SGD, AdamW, CrossEntropy, Huber
 
 rng = np.random.RandomState(0)
@@ -46,7 +48,11 @@ class CountBatches(Callback):
 @pytest.mark.parametrize(("name", "learner"), all_learners())
 def test_every_parameter_is_keyword_only_with_a_default(name, learner):
     parameters = list(inspect.signature(learner).parameters.values())
-    assert {p.kind for p in parameters} == {inspect.Parameter.KEYWORD_ONLY}
+    kinds = {p.name: p.kind for p in parameters}
+    # What a learner is wrapped around may stand first without its name.
+    kinds.pop("module", None)
+    kinds.pop("network", None)
+    assert set(kinds.values()) == {inspect.Parameter.KEYWORD_ONLY}
     assert learner().get_params(deep=False) == {p.name: p.default for p in parameters}
 
 
@@ -262,3 +268,58 @@ def test_set_params_after_fit_does_not_change_predictions():
         random_state=5,
     )
     assert_array_equal(learner.predict_proba(X), before)
+
+
+# Any object with get_params and set_params
+
+
+class Tree:
+    """Keep parameters by path, as a network of named nodes does."""
+
+    def __init__(self, **values):
+        self.values = values
+
+    def get_params(self, deep=True):
+        return {"node": "a node", **self.values}
+
+    def set_params(self, **params):
+        self.values.update(params)
+        return self
+
+
+class TreeClassifier(ClassifierLearner):
+    tree = param(default=None)
+
+    def network(self, spec):
+        return nn.Linear(spec.n_numeric, spec.n_outputs)
+
+
+def test_parameters_of_any_object_can_be_set_at_any_depth():
+    learner = TreeClassifier(tree=Tree(node__size=3), lr=0.5)
+    assert learner.get_params()["tree__node__size"] == 3
+    learner.set_params(tree__node__size=8)
+    assert learner.tree.values == {"node__size": 8}
+
+
+def test_a_misspelt_name_at_depth_gets_a_suggestion_and_sets_nothing():
+    learner = TreeClassifier(tree=Tree(node__size=3, node__bias=True))
+    with pytest.raises(ValueError, match="Did you mean 'node__size'"):
+        learner.set_params(lr=0.5, tree__node__bias=False, tree__node__sise=8)
+    assert learner.lr == 1e-3
+    assert learner.tree.values == {"node__size": 3, "node__bias": True}
+
+
+@pytest.mark.parametrize("tree", [None, "oak", nn.Linear(1, 1), Tree], ids=str)
+def test_nested_parameters_of_what_has_none_are_refused(tree):
+    with pytest.raises(ValueError, match=r"(?s)Invalid .* no parameters to set"):
+        TreeClassifier(tree=tree).set_params(tree__size=3)
+
+
+def test_the_constructor_takes_nested_parameters():
+    learner = MLPClassifier(optimizer__betas=(0.5, 0.6), lr=0.5)
+    assert learner.optimizer.betas == (0.5, 0.6)
+    assert learner.lr == 0.5
+    assert clone(learner).optimizer.betas == (0.5, 0.6)
+    assert MLPClassifier().optimizer == "adamw"
+    with pytest.raises(ValueError, match="Did you mean 'betas'"):
+        MLPClassifier(optimizer__beta=(0.5, 0.6))

@@ -242,7 +242,11 @@ def test_resume_may_be_a_string(run_folder):
 Y3 = np.where(np.arange(len(Y)) % 7 == 0, 2, Y)
 X_VAL = {"X_val": X[:20], "y_val": Y[:20]}
 REFUSALS = {
-    "width": ({"hidden_layer_sizes": (5,)}, {}, r"another network \('0\.weight \(4, 5"),
+    "width": (
+        {"hidden_layer_sizes": (5,)},
+        {},
+        r"another network \('linear_1\.w.* \(4, 5",
+    ),
     "depth": ({"hidden_layer_sizes": (4, 4)}, {}, r"another network \("),
     "activation": ({"activation": "tanh"}, {}, "another .*ReLU.*Tanh"),
     "features": (

@@ -22,6 +22,10 @@ SETTINGS = {
 }
 
 
+# The weights of the first layer of an MLP.
+FIRST = {"linear_1.weight", "linear_1.bias"}
+
+
 class NormClassifier(ClassifierLearner):
     affine: bool = param(
         default=True, check=boolean, doc="Whether normalization has weights."
@@ -79,15 +83,18 @@ def test_frozen_weights_stay_bit_equal_and_own_no_optimizer_state(optimizer):
     freeze = Freeze(select=select.layers(0))
     learner = mlp(freeze, optimizer=optimizer, weight_decay=0.1)
     before = start(learner)
-    frozen = {"0.weight", "0.bias"}
+    frozen = FIRST
     assert changed(before, learner) == set(before) - frozen
     assert with_state(learner) == set(before) - frozen
 
 
 def test_frozen_weights_stay_equal_under_lbfgs():
-    learner = mlp(Freeze(select="0"), optimizer="lbfgs", lr=1.0, batch_size=90)
+    learner = mlp(Freeze(select="linear_1"), optimizer="lbfgs", lr=1.0, batch_size=90)
     before = start(learner)
-    assert changed(before, learner) == set(before) - {"0.weight", "0.bias"}
+    assert changed(before, learner) == set(before) - {
+        "linear_1.weight",
+        "linear_1.bias",
+    }
 
 
 def test_frozen_weights_get_no_gradient():
@@ -96,7 +103,7 @@ def test_frozen_weights_get_no_gradient():
     def note(net, **kwargs):
         grads.append(net.module_[0].weight.grad)
 
-    mlp(Freeze(select="0"), callback(on_grad_computed=note)).fit(X, y)
+    mlp(Freeze(select="linear_1"), callback(on_grad_computed=note)).fit(X, y)
     assert set(grads) == {None}
 
 
@@ -107,9 +114,12 @@ def test_freezing_nothing_changes_no_bit():
 
 
 def test_freezing_works_with_clipping_and_accumulation():
-    learner = mlp(Freeze(select="0"), grad_clip=0.1, accumulate_grad=2)
+    learner = mlp(Freeze(select="linear_1"), grad_clip=0.1, accumulate_grad=2)
     before = start(learner)
-    assert changed(before, learner) == set(before) - {"0.weight", "0.bias"}
+    assert changed(before, learner) == set(before) - {
+        "linear_1.weight",
+        "linear_1.bias",
+    }
 
 
 # Batch normalization
@@ -164,8 +174,8 @@ def test_weights_train_from_the_epoch_on_in_which_they_are_unfrozen(optimizer):
 
     learner = mlp(
         Freeze(select=~select.layers(-1)),
-        Unfreeze(select="2", at_epoch=2),
-        Unfreeze(select="0", at_epoch=4),
+        Unfreeze(select="linear_2", at_epoch=2),
+        Unfreeze(select="linear_1", at_epoch=4),
         callback(on_train_begin=note, on_epoch_end=note),
         optimizer=optimizer,
         hidden_layer_sizes=(6, 4),
@@ -178,27 +188,31 @@ def test_weights_train_from_the_epoch_on_in_which_they_are_unfrozen(optimizer):
     ]
     head = names[-1].split(".")[0]
     second = names[2].split(".")[0]
-    assert second == "2"
-    assert trained == [{head}, {head, "2"}, {head, "2"}, {head, "2", "0"}]
+    assert second == "linear_2"
+    both = {head, second}
+    assert trained == [{head}, both, both, {*both, "linear_1"}]
 
 
 def test_unfreezing_in_the_first_epoch_is_as_if_never_frozen():
     plain = tensors(mlp().fit(X, y))
-    same = tensors(mlp(Freeze(select="0"), Unfreeze(at_epoch=1)).fit(X, y))
+    same = tensors(mlp(Freeze(select="linear_1"), Unfreeze(at_epoch=1)).fit(X, y))
     assert all(plain[n].tobytes() == same[n].tobytes() for n in plain)
 
 
 def test_a_warm_start_freezes_what_had_state():
     learner = mlp(warm_start=True).fit(X, y)
-    assert "0.weight" in with_state(learner)
+    assert "linear_1.weight" in with_state(learner)
     before = tensors(learner)
-    learner.set_params(callbacks=[Freeze(select="0")]).fit(X, y)
-    assert changed(before, learner) == set(before) - {"0.weight", "0.bias"}
-    assert with_state(learner) == set(before) - {"0.weight", "0.bias"}
+    learner.set_params(callbacks=[Freeze(select="linear_1")]).fit(X, y)
+    assert changed(before, learner) == set(before) - {
+        "linear_1.weight",
+        "linear_1.bias",
+    }
+    assert with_state(learner) == set(before) - FIRST
 
 
 def test_a_frozen_net_is_trained_on_with_all_weights():
-    learner = mlp(Freeze(select="0"), warm_start=True).fit(X, y)
+    learner = mlp(Freeze(select="linear_1"), warm_start=True).fit(X, y)
     before = tensors(learner)
     learner.set_params(callbacks=None).fit(X, y)
     assert changed(before, learner) == set(before)
@@ -209,8 +223,8 @@ def test_a_frozen_net_is_trained_on_with_all_weights():
 def test_a_resumed_training_is_the_straight_one_bit_for_bit(tmp_path, optimizer, epoch):
     def make(folder):
         return mlp(
-            Freeze(select="0"),
-            Unfreeze(select="0", at_epoch=3),
+            Freeze(select="linear_1"),
+            Unfreeze(select="linear_1", at_epoch=3),
             Checkpoint(folder=folder, keep=9),
             optimizer=optimizer,
             max_epochs=5,
@@ -230,7 +244,10 @@ def test_a_resumed_training_is_the_straight_one_bit_for_bit(tmp_path, optimizer,
 @pytest.mark.parametrize(
     ("callbacks", "message"),
     [
-        ([Freeze(select="conv")], r"glob\('conv'\) selects no parameter.*0.weight"),
+        (
+            [Freeze(select="conv")],
+            r"glob\('conv'\) selects no parameter.*linear_1.w",
+        ),
         ([Freeze()], "leaves nothing to train"),
         ([Freeze(select=3)], "The 'select' parameter of Freeze"),
         ([Unfreeze(select="conv")], "selects no parameter"),
@@ -244,8 +261,8 @@ def test_a_wrong_selection_is_an_error_that_helps(callbacks, message):
 
 def test_weights_that_the_network_holds_fixed_are_not_unfrozen():
     class Fixed(NormClassifier):
-        def network(self, spec):
-            module = super().network(spec)
+        def build_module(self, spec):
+            module = super().build_module(spec)
             module[0][0].weight.requires_grad_(False)
             return module
 

@@ -1,10 +1,12 @@
+import gc
 import sys
+import threading
 
 import pytest
 from sklearn.datasets import load_iris
 
 from torchlearners import MLPClassifier
-from torchlearners.callbacks import TensorBoard
+from torchlearners.callbacks import TensorBoard, callback
 
 X, Y = load_iris(return_X_y=True)
 
@@ -65,3 +67,18 @@ def test_a_missing_tensorboard_is_named(monkeypatch):
     monkeypatch.setitem(sys.modules, "torch.utils.tensorboard", None)
     with pytest.raises(ImportError, match="pip install tensorboard"):
         fit("runs")
+
+
+def test_a_folder_is_closed_after_an_error(tmp_path):
+    pytest.importorskip("tensorboard")
+
+    def fail(net, **kwargs):
+        raise ArithmeticError("stop")
+
+    board = TensorBoard(writer=tmp_path)
+    learner = MLPClassifier(callbacks=[board, callback(on_epoch_end=fail)])
+    before = threading.active_count()
+    with pytest.raises(ArithmeticError):
+        learner.fit(X, Y)
+    gc.collect()
+    assert threading.active_count() == before

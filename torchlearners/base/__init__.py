@@ -3,5 +3,6 @@
 from torchlearners.base._classifier import ClassifierLearner
 from torchlearners.base._learner import TorchLearner
 from torchlearners.base._regressor import RegressorLearner
+from torchlearners.base._scaling import ScalingLearner
 
-__all__ = ["ClassifierLearner", "RegressorLearner", "TorchLearner"]
+__all__ = ["ClassifierLearner", "RegressorLearner", "ScalingLearner", "TorchLearner"]

@@ -4,17 +4,13 @@ from __future__ import annotations
 
 from typing import Any
 
-import numpy as np
 import torch
 from torch import nn
 
 from torchlearners.data import DataSpec, Schema, Target
 from torchlearners.exceptions import ArchitectureError
+from torchlearners.graph import Node, plan_network
 from torchlearners.training import Net
-
-# Features, encoded target and weights.
-Rows = tuple[np.ndarray, np.ndarray, np.ndarray | None]
-
 
 # Of these a resumed training would otherwise take the checkpoint's, or change midway.
 _SETTINGS = (
@@ -27,13 +23,44 @@ _SETTINGS = (
 )
 
 
+def as_module(network: Any, spec: DataSpec, name: str) -> Any:
+    """Return the module of a graph; a module is returned as it is.
+
+    Parameters
+    ----------
+    network : Node or torch.nn.Module
+    spec : DataSpec
+    name : str
+        What the messages call the learner.
+
+    Returns
+    -------
+    torch.nn.Module
+
+    Raises
+    ------
+    ArchitectureError
+        Where the graph does not fit the data or the task.
+    """
+    if not isinstance(network, Node):
+        return network
+    plan = plan_network(network, spec, None)
+    if plan.output.shape != (None, spec.n_outputs):
+        raise ArchitectureError(
+            f"The network of {name} ends in {plan.output}; the target needs (batch, "
+            f"feature={spec.n_outputs}). End it with Head()."
+        )
+    return plan.module()
+
+
 def check_network(module: Any, spec: DataSpec, name: str) -> None:
     """Try a new network on two rows, before any training step.
 
     Parameters
     ----------
     module : object
-        What ``network(spec)`` returned; left in float32 and in evaluation mode.
+        What ``network(spec)`` returned; left on the CPU, in float32 and in
+        evaluation mode.
     spec : DataSpec
         The data it is for.
     name : str
@@ -53,23 +80,29 @@ def check_network(module: Any, spec: DataSpec, name: str) -> None:
             f"The module of {name} has no parameter to train. Return one with at "
             "least one parameter that requires a gradient."
         )
-    # Data are float32, whatever torch's default is.
-    module.float()
-    rows = torch.zeros(2, spec.n_numeric, dtype=torch.float32)
+    # Data are float32, whatever torch's default is; the net moves both to the device.
+    module.cpu().float()
+    rows = torch.zeros(2, spec.n_columns, dtype=torch.float32)
     module.eval()
     try:
         with torch.no_grad():
             output = module(rows)
-    except RuntimeError as error:
+    except (IndexError, RuntimeError, TypeError, ValueError) as error:
         raise ArchitectureError(
             f"The module of {name} fails on rows of shape {tuple(rows.shape)}: {error}"
         ) from error
     expected = (2, spec.n_outputs)
-    if getattr(output, "shape", None) != expected:
+    if not isinstance(output, torch.Tensor):
+        raise ArchitectureError(
+            f"The module of {name} returns a {type(output).__name__}; it must return "
+            f"a tensor, for 2 rows of shape {expected}: spec.n_outputs values a row."
+        )
+    if output.shape != expected:
+        flat = output.shape == (2,) and spec.n_outputs == 1
         raise ArchitectureError(
             f"The module of {name} turns 2 rows into an output of shape "
-            f"{tuple(getattr(output, 'shape', ()))}; it must be {expected}: "
-            "spec.n_outputs values a row."
+            f"{tuple(output.shape)}; it must be {expected}: spec.n_outputs values a "
+            f"row.{' Add the column with output.unsqueeze(1).' if flat else ''}"
         )
 
 

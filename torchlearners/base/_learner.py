@@ -8,14 +8,15 @@ from typing import Any, ClassVar
 import numpy as np
 import torch
 from sklearn.base import clone
-from sklearn.utils.metadata_routing import UNUSED
 from sklearn.utils.validation import check_is_fitted
 from torch import nn
 
 from torchlearners._compat import CallbackSupportMixin, callback_teardown
-from torchlearners.base._checks import Rows, check_network, training_identity
+from torchlearners.base._checks import as_module, check_network, training_identity
 from torchlearners.base._control import add_watching_callbacks, training_callbacks
 from torchlearners.base._parameters import LearnerParameters
+from torchlearners.base._rows import Rows, tensors_of, weighted_rows
+from torchlearners.base._views import NetworkViews
 from torchlearners.callbacks import check_identity, read_checkpoint
 from torchlearners.data import (
     DataSpec,
@@ -23,12 +24,12 @@ from torchlearners.data import (
     Target,
     check_features,
     check_weights,
-    drop_zero_weights,
     merge_repeated_rows,
     restore_target,
     validation_split,
 )
 from torchlearners.exceptions import NonFiniteLossError
+from torchlearners.graph import Node
 from torchlearners.nn import random_numbers_from
 from torchlearners.training import (
     Net,
@@ -38,6 +39,7 @@ from torchlearners.training import (
     build_loss,
     load_net_state,
     net_state,
+    no_autocast,
     resolve_device,
     resolve_threads,
     torch_threads,
@@ -73,7 +75,7 @@ seed_ : int
 """
 
 
-class TorchLearner(CallbackSupportMixin, LearnerParameters):
+class TorchLearner(CallbackSupportMixin, NetworkViews, LearnerParameters):
     """Base of every learner; a new one declares parameters and writes `network`.
 
     Derive from this class for the parameters of a model, then from that class and
@@ -97,9 +99,9 @@ class TorchLearner(CallbackSupportMixin, LearnerParameters):
     _doc_sections: ClassVar[dict[str, str]] = {"attributes": _ATTRIBUTES}
 
     # A path is not metadata that a pipeline could route.
-    __metadata_request__fit = {"resume": UNUSED}
+    __metadata_request__fit = {"resume": False}
 
-    def network(self, spec: DataSpec) -> nn.Module:
+    def network(self, spec: DataSpec) -> nn.Module | Node:
         """Return the untrained network for data described by `spec`.
 
         Parameters
@@ -109,9 +111,10 @@ class TorchLearner(CallbackSupportMixin, LearnerParameters):
 
         Returns
         -------
-        torch.nn.Module
-            From float32 (n_rows, n_numeric) to (n_rows, n_outputs). Its initial
-            weights may be drawn by any torch function.
+        Node or torch.nn.Module
+            A network written with `torchlearners.graph`, or a module from float32
+            (n_rows, n_columns) to (n_rows, n_outputs). Its initial weights may be
+            drawn by any torch function.
         """
         raise NotImplementedError(
             f"{type(self).__name__} does not define network(self, spec)."
@@ -125,6 +128,28 @@ class TorchLearner(CallbackSupportMixin, LearnerParameters):
     def history_(self) -> Any:
         """The training history, one dict an epoch."""
         return self.net_.history
+
+    def _network_node(self, spec: DataSpec) -> Any:
+        return self.network(spec)
+
+    def build_module(self, spec: DataSpec) -> nn.Module:
+        """Return the torch module of the network, with fresh weights.
+
+        Parameters
+        ----------
+        spec : DataSpec
+            Sizes of input and output.
+
+        Returns
+        -------
+        torch.nn.Module
+
+        Raises
+        ------
+        ArchitectureError
+            Where the network does not fit such data.
+        """
+        return as_module(self._network_node(spec), spec, type(self).__name__)
 
     # What a kind of learner defines.
 
@@ -201,7 +226,7 @@ class TorchLearner(CallbackSupportMixin, LearnerParameters):
         seed = self._seed(continuing, checkpoint)
         codes, weight = target.codes(y), check_weights(sample_weight, X)
         by_class = self._class_weights(target, codes, weight)
-        train = _weighted_rows(X, codes, weight, by_class)
+        train = weighted_rows(X, codes, weight, by_class)
         valid = self._given_validation(target, by_class, *validation)
         if valid is None and not one_epoch and self._splits(len(train[0])):
             train, valid = self._split(target, train, seed)
@@ -212,7 +237,11 @@ class TorchLearner(CallbackSupportMixin, LearnerParameters):
         schema = self._schema if continuing else self.schema().fit(train[0], train[2])
         if not continuing:
             target.fit(train[1], train[2])
-        spec = DataSpec(n_numeric=X.shape[1], n_outputs=target.n_outputs)
+        spec = DataSpec(
+            n_numeric=X.shape[1],
+            n_outputs=target.n_outputs,
+            feature_names=tuple(getattr(self, "feature_names_in_", ())),
+        )
         generator = torch.Generator().manual_seed(seed)
         state = net_state(self.net_) if continuing else None
         callbacks = training_callbacks(self, target, validates=valid is not None)
@@ -233,10 +262,10 @@ class TorchLearner(CallbackSupportMixin, LearnerParameters):
         stopped_by = None
         try:
             n_threads = self._threads(net, batch_size)
-            with torch_threads(n_threads), callback_teardown(self):
+            with torch_threads(n_threads), no_autocast(device), callback_teardown(self):
                 net.train_on(
-                    _tensors(schema, target, by_class, *train),
-                    valid and _tensors(schema, target, by_class, *valid),
+                    tensors_of(schema, target, by_class, *train),
+                    valid and tensors_of(schema, target, by_class, *valid),
                     resume_from=checkpoint and checkpoint["training"],
                 )
         except (KeyboardInterrupt, NonFiniteLossError) as error:
@@ -278,7 +307,7 @@ class TorchLearner(CallbackSupportMixin, LearnerParameters):
             )
         X, y = check_features(self, X_val, y_val, reset=False)
         weight = check_weights(sample_weight_val, X)
-        return _weighted_rows(X, target.codes(y), weight, by_class)
+        return weighted_rows(X, target.codes(y), weight, by_class)
 
     def _splits(self, n_rows: int) -> bool:
         if self.early_stopping == "auto":
@@ -314,7 +343,7 @@ class TorchLearner(CallbackSupportMixin, LearnerParameters):
         state: dict[str, Any] | None,
     ) -> Net:
         with torch_threads(1), random_numbers_from(generator):
-            module = self.network(spec)
+            module = self.build_module(spec)
             check_network(module, spec, f"{type(self).__name__}.network")
         loss = target.default_loss if self._is_auto("loss") else self.loss
         net = self._make_net(
@@ -388,6 +417,11 @@ class TorchLearner(CallbackSupportMixin, LearnerParameters):
 
     def _outputs(self, X: Any) -> np.ndarray:
         """Return the network's outputs, float32 of shape (n_samples, n_outputs)."""
+        parts = self._output_parts(X)
+        return parts[0] if len(parts) == 1 else np.concatenate(parts)
+
+    def _output_parts(self, X: Any) -> list[np.ndarray]:
+        """Return the network's outputs for each batch."""
         if not self._is_plain(X):
             check_is_fitted(self)
             X = check_features(self, X, reset=False)
@@ -395,12 +429,8 @@ class TorchLearner(CallbackSupportMixin, LearnerParameters):
         rows = self.predict_batch_size
         rows = net.evaluation_batch_size if rows == "auto" else int(rows)
         n_threads = self._threads(net, min(rows, len(X)))
-        with torch_threads(n_threads), torch.inference_mode():
-            if len(X) <= rows:
-                return self._forward(X)
-            return np.concatenate(
-                [self._forward(X[i : i + rows]) for i in range(0, len(X), rows)]
-            )
+        with no_autocast(net.device), torch_threads(n_threads), torch.inference_mode():
+            return [self._forward(X[i : i + rows]) for i in range(0, len(X), rows)]
 
     def _forward(self, X: np.ndarray) -> np.ndarray:
         rows = self._schema.tensor(X, _ROW_MULTIPLE).to(self.net_.device)
@@ -442,47 +472,11 @@ class TorchLearner(CallbackSupportMixin, LearnerParameters):
         except ValueError:  # trained on an accelerator that this machine lacks
             device = torch.device("cpu")
         as_fitted = type(self)(**state["_fitted_params"])
+        # A module may have drawn more than weights; the seed draws that again.
+        generator = torch.Generator().manual_seed(state["seed_"])
         self.net_ = as_fitted._build_net(
-            self._spec, self._target, torch.Generator(), device, 1, [], saved
+            self._spec, self._target, generator, device, 1, [], saved
         )
-
-
-def _weighted_rows(
-    X: np.ndarray,
-    codes: np.ndarray,
-    weight: np.ndarray | None,
-    by_class: np.ndarray | None,
-) -> Rows:
-    if by_class is not None:
-        weight = by_class[codes] if weight is None else by_class[codes] * weight
-    return drop_zero_weights(X, codes, weight)
-
-
-def _tensors(
-    schema: Schema,
-    target: Target,
-    by_class: np.ndarray | None,
-    X: np.ndarray,
-    codes: np.ndarray,
-    weight: np.ndarray | None,
-) -> TensorData:
-    relative = given = None
-    if weight is not None:
-        # Only ratios count; scaled to about one by a power of two, which is exact, they
-        # all fit into float32.
-        scaled = weight * 2.0 ** -np.round(np.log2(weight.mean()))
-        relative = torch.as_tensor(scaled, dtype=torch.float32)
-    if by_class is not None:
-        # Measures count rows by what the user gave, not by class.
-        given = (1.0 if weight is None else weight) / by_class[codes]
-    elif weight is not None:
-        given = weight
-    return TensorData(
-        schema.tensor(X),
-        target.tensor(codes),
-        relative,
-        given_weight=None if given is None else torch.as_tensor(given),
-    )
 
 
 def _given_order(data: TensorData, generator: torch.Generator) -> torch.Tensor:

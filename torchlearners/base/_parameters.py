@@ -146,7 +146,7 @@ class LearnerParameters(Parameters, BaseEstimator):
         default=None,
         check=optional([str, Selection]),
         doc="Weights that keep their initial values: a glob on parameter names such as "
-        '``"0.*"``, or a selection from `torchlearners.callbacks.select`.',
+        '``"linear_1.*"``, or a selection from `torchlearners.callbacks.select`.',
     )
     max_time: float | None = param(
         default=None,
@@ -293,7 +293,7 @@ class LearnerParameters(Parameters, BaseEstimator):
                 self._set_callback_param(rest, value)
             elif delimiter:
                 nested[key] = value
-                setattr(self, name, promote(getattr(self, name), _NAMED[name]))
+                setattr(self, name, self._promoted(name, getattr(self, name)))
         super().set_params(**nested)
         return self
 
@@ -311,10 +311,18 @@ class LearnerParameters(Parameters, BaseEstimator):
             owner = named[callback]
             if not delimiter:
                 return
-        owner = promote(owner, _NAMED.get(name, {}))
-        tunable = hasattr(owner, "get_params") and not isinstance(owner, type)
-        valid = owner.get_params() if tunable else {}
-        _check_name("parameter", rest.partition("__")[0], valid, owner)
+        owner = self._promoted(name, owner)
+        if not hasattr(owner, "get_params") or isinstance(owner, type):
+            raise ValueError(
+                f"Invalid parameter {rest!r} for estimator {owner!r}, which has no "
+                f"parameters to set. Give {name} as what makes such an object: a name, "
+                "a class, or an object with set_params."
+            )
+        _check_name("parameter", rest, owner.get_params(), owner)
+
+    def _promoted(self, name: str, value: Any) -> Any:
+        """Return the object with parameters of its own that a value stands for."""
+        return promote(value, _NAMED.get(name, {}))
 
     def _named_callbacks(self) -> Iterator[tuple[str, Any]]:
         return _name_callbacks(self.callbacks)

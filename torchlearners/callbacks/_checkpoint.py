@@ -12,6 +12,7 @@ import numpy as np
 from skorch import NeuralNet
 from skorch.callbacks import Callback
 
+from torchlearners._compat import BaseEstimator
 from torchlearners.exceptions import CheckpointWarning, StorageError
 from torchlearners.params import Parameters, boolean, one_of, param, positive_int
 from torchlearners.storage import read_state, sweep, write_state
@@ -20,7 +21,7 @@ from torchlearners.training import training_state
 _NAME = re.compile(r"checkpoint-(\d+)\.safetensors")
 
 
-class Checkpoint(Parameters, Callback):
+class Checkpoint(Parameters, BaseEstimator, Callback):
     """Write the whole state of training into a folder, so that `fit` can resume it.
 
     Each checkpoint is one safetensors file with a digest, written atomically: a crash

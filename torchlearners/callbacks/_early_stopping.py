@@ -8,7 +8,7 @@ from typing import Any
 import torch
 from skorch import NeuralNet
 
-from torchlearners._compat import Callback
+from torchlearners._compat import BaseEstimator, Callback
 from torchlearners.params import (
     Parameters,
     boolean,
@@ -20,7 +20,7 @@ from torchlearners.params import (
 from torchlearners.training import to_plain, to_tensors
 
 
-class EarlyStopping(Parameters, Callback):
+class EarlyStopping(Parameters, BaseEstimator, Callback):
     """Follow a validation score: stop on stagnation, restore the best weights [1]_.
 
     Learners add it by themselves where there are validation rows; see their

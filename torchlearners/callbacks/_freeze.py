@@ -38,7 +38,7 @@ class Freeze(Parameters, BaseEstimator, Callback):
     >>> learner = MLPClassifier(max_epochs=1, callbacks=[freeze], random_state=0)
     >>> net = learner.fit(*load_iris(return_X_y=True)).net_
     >>> [name for name, p in net.module_.named_parameters() if not p.requires_grad]
-    ['0.weight', '0.bias']
+    ['linear_1.weight', 'linear_1.bias']
     """
 
     select: str | Selection = param(

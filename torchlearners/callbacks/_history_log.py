@@ -13,10 +13,11 @@ import numpy as np
 from skorch import NeuralNet
 from skorch.callbacks import Callback
 
+from torchlearners._compat import BaseEstimator
 from torchlearners.params import Parameters, param
 
 
-class JsonLines(Parameters, Callback):
+class JsonLines(Parameters, BaseEstimator, Callback):
     """Write the history to a file, one JSON object a line and an epoch.
 
     The file is added to as soon as an epoch is over, so that another process can

@@ -11,6 +11,7 @@ import torch
 from skorch import NeuralNet
 from skorch.callbacks import Callback
 
+from torchlearners._compat import BaseEstimator
 from torchlearners.callbacks._fast_metrics import FAST
 from torchlearners.callbacks._measure_choice import Measure, resolve_measures
 from torchlearners.callbacks._responses import Responses, forward, view_of
@@ -19,7 +20,7 @@ from torchlearners.exceptions import MeasureError
 from torchlearners.params import Parameters, one_of, param, positive_int
 
 
-class Measures(Parameters, Callback):
+class Measures(Parameters, BaseEstimator, Callback):
     """Evaluate measures after an epoch, all on one forward pass.
 
     Learners add it by themselves; see their `measures_train`, `measures_valid` and

@@ -8,12 +8,13 @@ from typing import Any
 from skorch import NeuralNet
 from skorch.callbacks import Callback
 
+from torchlearners._compat import BaseEstimator
 from torchlearners.params import Parameters, one_of, param
 
 _SUFFIXES = ("_best", "_count", "_size")
 
 
-class Progress(Parameters, Callback):
+class Progress(Parameters, BaseEstimator, Callback):
     """Show epoch, losses, measures and the time left in one line that is rewritten.
 
     A learner with ``verbose=1`` adds it by itself. The line goes to standard error;

@@ -8,11 +8,11 @@ from typing import Any
 from skorch import NeuralNet
 from skorch.callbacks import Callback
 
-from torchlearners._compat import open_callback_context
+from torchlearners._compat import BaseEstimator, open_callback_context
 from torchlearners.params import Parameters, optional, param
 
 
-class SklearnCallbacks(Parameters, Callback):
+class SklearnCallbacks(Parameters, BaseEstimator, Callback):
     """Tell the callbacks given to ``set_callbacks`` of each epoch.
 
     Learners add it by themselves, as the last of their callbacks. The fit is a task

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 from numbers import Real
 from typing import Any
@@ -9,10 +10,11 @@ from typing import Any
 from skorch import NeuralNet
 from skorch.callbacks import Callback
 
+from torchlearners._compat import BaseEstimator
 from torchlearners.params import Parameters, param
 
 
-class TensorBoard(Parameters, Callback):
+class TensorBoard(Parameters, BaseEstimator, Callback):
     """Write each number of the history to TensorBoard after each epoch.
 
     "train_loss" becomes "train/loss", so that TensorBoard groups them; what an epoch
@@ -61,8 +63,17 @@ class TensorBoard(Parameters, Callback):
 
     def on_train_end(self, net: NeuralNet, **kwargs: Any) -> None:
         """Close the writer, if it was opened here."""
-        if self._open_ is not self.writer:
-            self._open_.close()
+        self._close()
+
+    def __del__(self) -> None:
+        # An error in training is not followed by on_train_end; the folder may be gone.
+        with contextlib.suppress(OSError):
+            self._close()
+
+    def _close(self) -> None:
+        writer = getattr(self, "_open_", None)
+        if writer is not None and writer is not self.writer:
+            writer.close()
         self._open_ = None
 
     def __getstate__(self) -> dict[str, Any]:

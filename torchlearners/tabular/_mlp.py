@@ -2,17 +2,37 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from functools import partial
 from numbers import Integral
 from typing import Any
 
 from torch import nn
 
 from torchlearners._compat import StrOptions
-from torchlearners.base import ClassifierLearner, RegressorLearner, TorchLearner
-from torchlearners.data import DataSpec, Schema
-from torchlearners.nn import Dropout
+from torchlearners.base import ClassifierLearner, RegressorLearner, ScalingLearner
+from torchlearners.data import DataSpec
+from torchlearners.graph import (
+    ELU,
+    GELU,
+    SELU,
+    BatchNorm1d,
+    Dropout,
+    Head,
+    Identity,
+    LayerNorm,
+    LeakyReLU,
+    Linear,
+    Mish,
+    Node,
+    Op,
+    ReLU,
+    Sequence,
+    Sigmoid,
+    SiLU,
+    Tanh,
+)
 from torchlearners.params import (
+    REQUIRED,
     SequenceOf,
     fraction,
     one_of,
@@ -21,35 +41,38 @@ from torchlearners.params import (
     positive_int,
 )
 
-ACTIVATIONS: dict[str, Callable[[], nn.Module]] = {
-    "elu": nn.ELU,
-    "gelu": nn.GELU,
-    "identity": nn.Identity,
-    "leaky_relu": nn.LeakyReLU,
-    "mish": nn.Mish,
-    "relu": nn.ReLU,
-    "selu": nn.SELU,
-    "sigmoid": nn.Sigmoid,
-    "silu": nn.SiLU,
-    "tanh": nn.Tanh,
+ACTIVATIONS: dict[str, Any] = {
+    "elu": ELU,
+    "gelu": GELU,
+    "identity": Identity,
+    "leaky_relu": LeakyReLU,
+    "mish": Mish,
+    "relu": ReLU,
+    "selu": SELU,
+    "sigmoid": Sigmoid,
+    "silu": SiLU,
+    "tanh": Tanh,
 }
-NORMALIZATIONS: dict[str, Callable[[int], nn.Module]] = {
-    "batch": nn.BatchNorm1d,
-    "layer": nn.LayerNorm,
-}
+NORMALIZATIONS: dict[str, Any] = {"batch": BatchNorm1d, "layer": LayerNorm}
 
 
-def _activation(make: Callable[[], nn.Module]) -> nn.Module:
-    layer = make()
-    if not isinstance(layer, nn.Module):
-        raise TypeError(
-            f"activation={make!r} returned {layer!r}; it must make a torch.nn.Module. "
-            f"The names are {sorted(ACTIVATIONS)}."
-        )
-    return layer
+class Activation(Op):
+    """What a class or function of the user's makes."""
+
+    make: Any = param(default=REQUIRED, kw_only=False, check=[callable], doc="It.")
+
+    def make_module(self, specs: Any, outputs: tuple[str, ...]) -> nn.Module:
+        """Return a new module."""
+        module = self.make()
+        if not isinstance(module, nn.Module):
+            raise TypeError(
+                f"activation={self.make!r} returned {module!r}; it must make a "
+                f"torch.nn.Module. The names are {sorted(ACTIVATIONS)}."
+            )
+        return module
 
 
-class BaseMLP(TorchLearner):
+class BaseMLP(ScalingLearner):
     """Linear layers with an activation in between."""
 
     hidden_layer_sizes: Any = param(
@@ -78,35 +101,23 @@ class BaseMLP(TorchLearner):
         tune=[None, "batch", "layer"],
         doc="Normalization between each hidden layer and its activation.",
     )
-    preprocessing: str | None = param(
-        default="standard",
-        check=optional(one_of("standard")),
-        doc='"standard" scales each feature to mean 0 and standard deviation 1, inside '
-        "the learner; None takes X as it is.",
-    )
     lr: float = param(default=2e-3)
 
-    def network(self, spec: DataSpec) -> nn.Module:
-        """Return the layers, from (n_rows, n_numeric) to (n_rows, n_outputs)."""
+    def network(self, spec: DataSpec) -> Node:
+        """Return the layers, from (batch, n_numeric) to (batch, n_outputs)."""
         sizes = self.hidden_layer_sizes
-        sizes = [sizes] if isinstance(sizes, Integral) else list(sizes)
         make = self.activation
-        make_activation = ACTIVATIONS[make] if isinstance(make, str) else make
-        layers: list[nn.Module] = []
-        n_in = spec.n_numeric
-        for size in sizes:
-            layers.append(nn.Linear(n_in, int(size)))
+        named = isinstance(make, str)
+        make_activation = ACTIVATIONS[make] if named else partial(Activation, make)
+        layers: list[Node] = []
+        for size in [sizes] if isinstance(sizes, Integral) else sizes:
+            layers.append(Linear(int(size)))
             if self.normalization is not None:
-                layers.append(NORMALIZATIONS[self.normalization](int(size)))
-            layers.append(_activation(make_activation))
+                layers.append(NORMALIZATIONS[self.normalization]())
+            layers.append(make_activation())
             if self.dropout > 0:
                 layers.append(Dropout(self.dropout))
-            n_in = int(size)
-        return nn.Sequential(*layers, nn.Linear(n_in, spec.n_outputs))
-
-    def schema(self) -> Schema:
-        """Return how numeric features are scaled, before it is fitted."""
-        return Schema(scaling=self.preprocessing)
+        return Sequence([*layers, Head()])
 
 
 class MLPClassifier(BaseMLP, ClassifierLearner):

@@ -4,6 +4,7 @@ Optimizers and losses are small objects with declared parameters. A learner take
 as such (``optimizer=AdamW(betas=(0.9, 0.95))``) or by their name (``"adamw"``).
 """
 
+from torchlearners.training._autocast import no_autocast
 from torchlearners.training._batches import (
     Batches,
     TensorData,
@@ -80,6 +81,7 @@ __all__ = [
     "load_net_state",
     "load_training_state",
     "net_state",
+    "no_autocast",
     "promote",
     "resolve_device",
     "resolve_threads",

@@ -26,7 +26,7 @@ from torchlearners.nn import (
     draws_unbound_numbers,
     random_numbers_from,
 )
-from torchlearners.training._batches import Batch, Batches, TensorData
+from torchlearners.training._batches import Batch, Batches, TensorData, batch_sizes
 from torchlearners.training._losses import Criterion
 from torchlearners.training._optimizers import build_optimizer
 from torchlearners.training._state import load_training_state
@@ -399,20 +399,31 @@ class Net(NeuralNet):
         """Add the gradient of the batch's loss to the parameters' gradients."""
         if self._n_pieces == 1:
             x, y, weight = batch
-            y_pred = self.module_(x)
+            y_pred = self._train_forward(x)
             loss = self.criterion_(y_pred, y, weight)
             loss.backward()
             return {"loss": loss, "y_pred": y_pred}
         total = _size(batch)
         losses, outputs = [], []
-        for piece in _split(batch, self._n_pieces):
+        for piece in _split(batch, self._n_pieces, least=min(2, self.batch_size)):
             x, y, weight = piece
-            y_pred = self.module_(x)
+            y_pred = self._train_forward(x)
             loss = self.criterion_(y_pred, y, weight) * (_size(piece) / total)
             loss.backward()
             losses.append(loss.detach())
             outputs.append(y_pred.detach())
         return {"loss": torch.stack(losses).sum(), "y_pred": torch.cat(outputs)}
+
+    def _train_forward(self, x: Tensor) -> Tensor:
+        try:
+            return self.module_(x)
+        except ValueError as error:
+            if len(x) > 1:
+                raise
+            raise ValueError(
+                f"The network cannot train on a batch of 1 sample: {error}. Batch "
+                "normalization needs two: raise batch_size, or give more rows."
+            ) from error
 
     def _halve_pieces(self, n_rows: int) -> None:
         """Take half as many rows a pass from now on, or give up on a single row."""
@@ -475,8 +486,9 @@ def _size(batch: Batch) -> Any:
     return len(batch[1]) if batch[2] is None else batch[2].sum()
 
 
-def _split(batch: Batch, n_pieces: int) -> Iterator[Batch]:
+def _split(batch: Batch, n_pieces: int, least: int) -> Iterator[Batch]:
+    """Cut a batch into pieces, of no fewer rows than `least` where that can be."""
     x, y, weight = batch
-    rows = -(-len(y) // n_pieces)
-    weights = [None] * n_pieces if weight is None else weight.split(rows)
-    return zip(x.split(rows), y.split(rows), weights, strict=False)
+    sizes = batch_sizes(len(y), max(least, -(-len(y) // n_pieces)))
+    weights = [None] * len(sizes) if weight is None else weight.split(sizes)
+    return zip(x.split(sizes), y.split(sizes), weights, strict=True)

@@ -1,0 +1,35 @@
+"""Learners that scale their numeric features."""
+
+from __future__ import annotations
+
+from torchlearners.base._learner import TorchLearner
+from torchlearners.data import Schema
+from torchlearners.params import one_of, optional, param
+
+
+class ScalingLearner(TorchLearner):
+    """Base of learners whose user chooses how numeric features are scaled.
+
+    {parameters}
+
+    Examples
+    --------
+    >>> from torch import nn
+    >>> from torchlearners.base import RegressorLearner, ScalingLearner
+    >>> class LinearRegressor(ScalingLearner, RegressorLearner):
+    ...     def network(self, spec):
+    ...         return nn.Linear(spec.n_numeric, spec.n_outputs)
+    >>> LinearRegressor(preprocessing=None).schema()
+    Schema(scaling=None, center=None, inverse_scale=None)
+    """
+
+    preprocessing: str | None = param(
+        default="standard",
+        check=optional(one_of("standard")),
+        doc='"standard" scales each feature to mean 0 and standard deviation 1, inside '
+        "the learner; None takes X as it is.",
+    )
+
+    def schema(self) -> Schema:
+        """Return how numeric features are scaled, before it is fitted."""
+        return Schema(scaling=self.preprocessing)
