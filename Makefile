@@ -11,7 +11,7 @@ STAMP := $(VENV)/.installed
 STAMP_FLOOR := $(VENV_FLOOR)/.installed
 
 .DEFAULT_GOAL := help
-.PHONY: help install quickstart test test-slow test-floor lint format bench docs clean
+.PHONY: help install quickstart test test-slow test-mutants test-floor lint format bench docs clean
 
 help:  ## List what make can do
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -37,6 +37,9 @@ test: $(STAMP)  ## Run the suite and the doctests (all but the slow ones)
 
 test-slow: $(STAMP)  ## Run only the slow tests
 	$(BIN)/python -m pytest -n $(WORKERS) -m slow
+
+test-mutants: $(STAMP)  ## Run the whole kit over every mutant
+	$(BIN)/python -m pytest -n $(WORKERS) -m mutants tests/testing/test_mutants.py
 
 test-floor: $(STAMP_FLOOR)  ## Run scikit-learn's checks on the oldest supported versions
 	$(VENV_FLOOR)/bin/python -m pytest -n $(WORKERS) tests/test_common.py

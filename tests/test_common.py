@@ -9,15 +9,65 @@ from sklearn.utils.estimator_checks import (
     estimator_checks_generator,
     parametrize_with_checks,
 )
+from torch import nn
 
-from torchlearners import MLPClassifier, MLPRegressor
+from torchlearners import (
+    GraphClassifier,
+    GraphRegressor,
+    MLPClassifier,
+    MLPRegressor,
+    ModuleClassifier,
+    ModuleRegressor,
+)
+from torchlearners.custom import ModuleCall
 from torchlearners.discovery import all_learners
+from torchlearners.graph import (
+    GELU,
+    BatchNorm1d,
+    Choice,
+    Dropout,
+    Head,
+    Linear,
+    ReLU,
+    Residual,
+)
 
 # Our tag says that X is dense.
 SPARSE_ONLY = {"check_sample_weight_equivalence_on_sparse_data"}
 OTHER_PARAMETERS = [
     {"hidden_layer_sizes": 16, "normalization": "layer", "activation": "silu"},
+    {"hidden_layer_sizes": 16, "normalization": "batch"},
     {"hidden_layer_sizes": [16], "optimizer": "lbfgs", "max_epochs": 5},
+]
+
+
+class HiddenLayer(nn.Module):
+    def __init__(self, n_numeric, n_outputs, width=8):
+        super().__init__()
+        self.hidden = nn.Linear(n_numeric, width)
+        self.norm = nn.LayerNorm(width)
+        self.drop = nn.Dropout(0.1)
+        self.output = nn.Linear(width, n_outputs)
+
+    def forward(self, x):
+        return self.output(self.drop(self.norm(self.hidden(x)).relu()))
+
+
+def linear_model(spec):
+    return nn.Linear(spec.n_numeric, spec.n_outputs)
+
+
+MODULES = [
+    {"module": HiddenLayer, "module__width": 32, "lr": 1e-2},
+    # Its repr, of which pytest makes an id, is the same in each process.
+    {"module": ModuleCall(linear_model), "lr": 1e-2},
+]
+
+BLOCK = Residual(Linear(32) >> BatchNorm1d() >> ReLU() >> Dropout(0.1) >> Linear(32))
+PAIR = Choice({"wide": Linear(32), "deep": Linear(16) >> GELU() >> Linear(16)})
+NETWORKS = [
+    Linear(32) >> BLOCK * 2 >> ReLU() >> Head(),
+    PAIR >> ReLU() >> Head(),
 ]
 
 
@@ -46,6 +96,28 @@ def test_every_learner_passes_every_check_with_default_parameters(estimator, che
     ]
 )
 def test_mlps_pass_every_check_with_other_parameters(estimator, check):
+    check(estimator)
+
+
+@with_checks(
+    [
+        learner(**params)
+        for params in MODULES
+        for learner in (ModuleClassifier, ModuleRegressor)
+    ]
+)
+def test_learners_around_a_module_pass_every_check(estimator, check):
+    check(estimator)
+
+
+@with_checks(
+    [
+        learner(network, lr=1e-2)
+        for network in NETWORKS
+        for learner in (GraphClassifier, GraphRegressor)
+    ]
+)
+def test_learners_of_a_graph_pass_every_check(estimator, check):
     check(estimator)
 
 

@@ -1,0 +1,188 @@
+"""Mutants that end their training in a wrong way."""
+
+import numpy as np
+from torch import nn
+
+from mutants import Mutant
+from torchlearners.base import ClassifierLearner
+from torchlearners.callbacks import EarlyStopping
+from torchlearners.data import validation_split
+from torchlearners.training import ClassifierNet
+
+
+class Stoppable(ClassifierLearner):
+    """A learner without a fault, from which the mutants derive."""
+
+    def network(self, spec):
+        return nn.Sequential(
+            nn.Linear(spec.n_numeric, 16), nn.ReLU(), nn.Linear(16, spec.n_outputs)
+        )
+
+    def _stopper(self, stopper):
+        return stopper
+
+    def _build_net(self, spec, target, generator, device, size, callbacks, state):
+        callbacks = [
+            (name, self._stopper(c) if name == "early_stopping" else c)
+            for name, c in callbacks
+        ]
+        return super()._build_net(
+            spec, target, generator, device, size, callbacks, state
+        )
+
+
+class StopsLate(Stoppable):
+    """Waits one epoch longer than patience says."""
+
+    def _stopper(self, stopper):
+        if stopper.patience is not None:
+            stopper.set_params(patience=stopper.patience + 1)
+        return stopper
+
+
+class CountsFromZero(Stoppable):
+    """Counts the best epoch from 0."""
+
+    def _fitted_attributes(self, *args):
+        learned = super()._fitted_attributes(*args)
+        if learned["best_epoch_"] is not None:
+            learned["best_epoch_"] -= 1
+        return learned
+
+
+class KeepsLastWeights(Stoppable):
+    """Keeps the last weights instead of the best."""
+
+    def _stopper(self, stopper):
+        stopper.set_params(restore_best=False)
+        return stopper
+
+
+class RestoresParametersOnly(EarlyStopping):
+    """Early stopping that forgets buffers."""
+
+    def _keep(self, module):
+        self.weights_ = {
+            name: value.detach().clone() for name, value in module.named_parameters()
+        }
+
+    def on_train_end(self, net, **kwargs):
+        net.module_.load_state_dict(self.weights_, strict=False)
+
+
+class ForgetsBuffers(Stoppable):
+    """Restores the best parameters, and the last statistics of normalization."""
+
+    def network(self, spec):
+        return nn.Sequential(
+            nn.Linear(spec.n_numeric, 16),
+            nn.BatchNorm1d(16),
+            nn.Linear(16, spec.n_outputs),
+        )
+
+    def _stopper(self, stopper):
+        if not stopper.restore_best:
+            return stopper
+        return RestoresParametersOnly(**stopper.get_params())
+
+
+class TrainsOnValidationRows(Stoppable):
+    """Trains on all rows, also on those that validate."""
+
+    def _split(self, target, rows, seed):
+        return rows, super()._split(target, rows, seed)[1]
+
+
+class SplitsUnseeded(Stoppable):
+    """Splits off the same rows for every seed."""
+
+    def _split(self, target, rows, seed):
+        return super()._split(target, rows, 0)
+
+
+class SplitsUnstratified(Stoppable):
+    """Splits off validation rows regardless of their classes."""
+
+    def _split(self, target, rows, seed):
+        fraction = self.validation_fraction
+        parts = validation_split(len(rows[0]), fraction, None, seed)
+        return [tuple(None if a is None else a[part] for a in rows) for part in parts]
+
+
+class SwallowsErrors(Stoppable):
+    """Takes an error of a callback for the end of training."""
+
+    def _fit(self, X, y, *args, **kwargs):
+        try:
+            return super()._fit(X, y, *args, **kwargs)
+        except RuntimeError:
+            return self
+
+
+class HalfFitted(Stoppable):
+    """Notes the data before it knows whether training succeeds."""
+
+    def _fit(self, X, y, *args, **kwargs):
+        self.n_rows_ = np.array(len(X))
+        return super()._fit(X, y, *args, **kwargs)
+
+
+class SwallowsInterrupts(Stoppable):
+    """Returns on Ctrl-C as if training were over."""
+
+    def _fit(self, X, y, *args, **kwargs):
+        try:
+            return super()._fit(X, y, *args, **kwargs)
+        except KeyboardInterrupt:
+            return self
+
+
+class ForgetsInterruptedFit(Stoppable):
+    """Throws away all epochs on Ctrl-C."""
+
+    def _has_good_weights(self, net, n_before, error):
+        return not isinstance(error, KeyboardInterrupt) and super()._has_good_weights(
+            net, n_before, error
+        )
+
+
+class UncheckedNet(ClassifierNet):
+    """A net that does not look at its losses."""
+
+    def _check_finite(self, losses):
+        pass
+
+
+class ReturnsNan(Stoppable):
+    """Returns a learner whose weights are NaN."""
+
+    def _make_net(self, target, **settings):
+        return UncheckedNet(**settings)
+
+
+_SPLIT = "check_validation_split_is_seeded"
+MUTANTS = [
+    Mutant(StopsLate(), "check_early_stopping_counts_epochs"),
+    Mutant(CountsFromZero(), "check_early_stopping_counts_epochs"),
+    Mutant(
+        KeepsLastWeights(),
+        "check_best_weights_are_kept",
+        also=(
+            "check_every_parameter_matters",
+            "check_interrupted_fit_keeps_best_weights",
+        ),
+    ),
+    Mutant(
+        ForgetsBuffers(),
+        "check_best_weights_are_kept",
+        also=("check_interrupted_fit_keeps_best_weights",),
+    ),
+    Mutant(TrainsOnValidationRows(), "check_validation_rows_never_train"),
+    Mutant(SplitsUnseeded(), _SPLIT),
+    Mutant(SplitsUnstratified(), _SPLIT),
+    Mutant(SwallowsErrors(), "check_failed_fit_changes_nothing"),
+    Mutant(HalfFitted(), "check_failed_fit_changes_nothing"),
+    Mutant(SwallowsInterrupts(), "check_interrupted_fit_keeps_best_weights"),
+    Mutant(ForgetsInterruptedFit(), "check_interrupted_fit_keeps_best_weights"),
+    Mutant(ReturnsNan(), "check_diverging_fit_is_an_error"),
+]

@@ -1,0 +1,68 @@
+"""Learners small enough to be checked in seconds: one line for each configuration."""
+
+from __future__ import annotations
+
+import copy
+from typing import Any
+
+from torchlearners.discovery import all_learners
+from torchlearners.graph import (
+    BatchNorm1d,
+    Choice,
+    Dropout,
+    Head,
+    Linear,
+    ReLU,
+    Residual,
+    Tanh,
+)
+
+# By the name of the class without its kind. A learner that is not listed is checked
+# with its default parameters; where those are slow, it gets a line here.
+_PARAMETERS: dict[str, list[dict[str, Any]]] = {
+    "DummyTorch": [{}],
+    "Graph": [
+        {"network": Linear(16) >> ReLU() >> Head()},
+        {
+            "network": Linear(16)
+            >> Residual(Linear(16) >> BatchNorm1d() >> ReLU() >> Dropout(0.1)) * 2
+            >> Choice({"identity": ReLU(), "bounded": Linear(16) >> Tanh()})
+            >> Head()
+        },
+    ],
+    "MLP": [
+        {"hidden_layer_sizes": (16,)},
+        {
+            "hidden_layer_sizes": (16, 16),
+            "normalization": "batch",
+            "activation": "silu",
+            "dropout": 0.1,
+        },
+    ],
+}
+
+
+def quick_instances() -> list[Any]:
+    """Return quick configurations of every public learner.
+
+    Returns
+    -------
+    list of estimator
+        Unfitted, at least one of each class, in the order of the classes' names.
+
+    Examples
+    --------
+    >>> from torchlearners.testing import quick_instances
+    >>> quick_instances()[0]
+    DummyTorchClassifier()
+    """
+    return [
+        # The learners get nodes of their own.
+        learner(**copy.deepcopy(params))
+        for name, learner in all_learners()
+        for params in _PARAMETERS.get(_without_kind(name), [{}])
+    ]
+
+
+def _without_kind(name: str) -> str:
+    return name.removesuffix("Classifier").removesuffix("Regressor")

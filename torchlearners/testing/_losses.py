@@ -1,0 +1,402 @@
+"""The kit for losses: values, gradients, row weights, parameters."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Callable
+from functools import partial
+from typing import Any
+
+import numpy as np
+import torch
+from sklearn.base import clone
+from torch import Tensor, nn
+
+from torchlearners.tabular import MLPClassifier, MLPRegressor
+from torchlearners.testing._assertions import must_work
+from torchlearners.testing._declared import (
+    dead_parameters,
+    require_clone,
+    require_documented,
+    require_repr,
+    require_same_defaults,
+    require_signature,
+    said,
+)
+from torchlearners.testing._kinds import torch_check
+from torchlearners.testing._probe import quick, toy
+from torchlearners.testing._runner import CheckReport, run_checks
+from torchlearners.training import Loss, build_loss
+
+_KINDS = ("values", "classes", "labels")
+_N_ROWS = 12
+_checks_losses = partial(torch_check, subject="loss")
+
+
+def _batch(kind: str) -> tuple[Tensor, list[Tensor], Tensor]:
+    """Return good outputs, outputs that are worse, and the targets of both."""
+    if kind == "classes":
+        target = torch.arange(_N_ROWS) % 3
+        good = 4.0 * torch.eye(3)[target]
+        return good, [good.roll(1, 1)], target
+    if kind == "labels":
+        rows = torch.arange(_N_ROWS)
+        labels = torch.stack([rows % 2, rows // 2 % 2], 1).float()
+        return 8 * labels - 4, [4 - 8 * labels], labels
+    values = 1.5 + torch.linspace(0, 1, _N_ROWS)[:, None]
+    return values, [values + 0.5, values - 0.5], values.clone()
+
+
+def _some_outputs(kind: str) -> Tensor:
+    generator = torch.Generator().manual_seed(0)
+    good, _, _ = _batch(kind)
+    return torch.randn(good.shape, generator=generator)
+
+
+def _value(
+    loss: Any, kind: str, outputs: Tensor, target: Tensor, weight: Any = None
+) -> Tensor:
+    """Return the value as a scalar, also where the loss forgets the mean."""
+    return build_loss(loss, kind)(outputs, target.clone(), weight).mean()
+
+
+def _orders(loss: Any, kind: str) -> bool:
+    """Tell whether better outputs have a lower loss."""
+    good, worse, target = _batch(kind)
+    lowest = _value(loss, kind, good, target)
+    return all(bool(lowest < _value(loss, kind, bad, target)) for bad in worse)
+
+
+def _fit_kinds(loss: Any) -> tuple[list[str], str]:
+    """Return the kinds of target that a loss takes, and why it does not the others."""
+    fitting, reasons = [], []
+    for kind in [loss.target] if _is_declared(loss) else _KINDS:
+        try:
+            with warnings.catch_warnings():
+                warnings.simplefilter("error")  # torch warns of shapes that differ
+                _orders(loss, kind)
+        except Exception as error:  # noqa: BLE001  (whatever a foreign loss raises)
+            reasons.append(f"{kind}: {said(error)}")
+        else:
+            fitting.append(kind)
+    return fitting, "; ".join(reasons)
+
+
+def _kind(name: str, loss: Any) -> str:
+    """Return the kind of target that the loss is for."""
+    fitting, reasons = _fit_kinds(loss)
+    assert fitting, (
+        f"{name} takes no kind of target: {reasons}. It is called with outputs and "
+        "encoded targets."
+    )
+    return next((kind for kind in fitting if _orders(loss, kind)), fitting[0])
+
+
+def _takes_weights(loss: Any) -> bool:
+    """Tell whether the loss gives one value for each row, which can be weighted."""
+    fitting, _ = _fit_kinds(loss)
+    try:
+        _, _, target = _batch(fitting[0])
+        outputs = _some_outputs(fitting[0])
+        build_loss(loss, fitting[0])(outputs, target, torch.ones(_N_ROWS))
+    except IndexError:  # fits none
+        return False
+    except ValueError as error:
+        return "row weights need" not in str(error)
+    return True
+
+
+def _is_declared(loss: Any) -> bool:
+    return isinstance(loss, Loss)
+
+
+def _namesake(loss: Any) -> Any:
+    """Return the class of torch.nn with the name of a declared loss, else None."""
+    name = type(loss).__name__
+    return getattr(nn, name, None) or getattr(nn, f"{name}Loss", None)
+
+
+def _has_namesake(loss: Any) -> bool:
+    return _is_declared(loss) and _namesake(loss) is not None
+
+
+@_checks_losses()
+def check_loss_takes_a_kind_of_target(name: str, loss: Any) -> None:
+    """Check that outputs and targets of classes, labels or values give a scalar."""
+    kind = _kind(name, loss)
+    _, _, target = _batch(kind)
+    value = build_loss(loss, kind)(_some_outputs(kind), target, None)
+    assert value.ndim == 0, (
+        f"{name} returned shape {tuple(value.shape)} for {kind}; training needs a "
+        "scalar, the mean over rows."
+    )
+    assert torch.isfinite(value), f"{name} returned {value} for usual outputs ({kind})."
+
+
+@_checks_losses()
+def check_loss_gives_each_row_a_gradient(name: str, loss: Any) -> None:
+    """Check that the value depends on each row, differentiably."""
+    kind = _kind(name, loss)
+    _, _, target = _batch(kind)
+    outputs = _some_outputs(kind).requires_grad_()
+    value = _value(loss, kind, outputs, target)
+    assert value.requires_grad, (
+        f"The value of {name} has no gradient. Compute it by torch functions, without "
+        "detach(), item(), numpy() or no_grad()."
+    )
+    value.backward()
+    gradient = outputs.grad
+    assert gradient is not None, f"{name} does not depend on the outputs."
+    assert torch.isfinite(gradient).all(), f"{name} has gradients that are not finite."
+    silent = (gradient == 0).all(1).nonzero()[:, 0].tolist()
+    assert not silent, (
+        f"{name} has no gradient for rows {silent} of {_N_ROWS}, so they do not train."
+    )
+
+
+@_checks_losses()
+def check_loss_is_lower_for_better_outputs(name: str, loss: Any) -> None:
+    """Check that outputs that fit the targets have the lower value."""
+    kind = _kind(name, loss)
+    good, worse, target = _batch(kind)
+    best = _value(loss, kind, good, target).item()
+    for outputs in worse:
+        value = _value(loss, kind, outputs, target).item()
+        assert best < value, (
+            f"{name} is {best:g} for outputs that fit the {kind} and {value:g} for "
+            "worse ones. Training minimizes it; look for a wrong sign."
+        )
+
+
+@_checks_losses()
+def check_loss_takes_a_batch_of_one_row(name: str, loss: Any) -> None:
+    """Check that a last batch of one row has a finite value."""
+    kind = _kind(name, loss)
+    _, _, target = _batch(kind)
+    value = _value(loss, kind, _some_outputs(kind)[:1], target[:1])
+    assert torch.isfinite(value), f"{name} is {value} for a batch of one row."
+
+
+@_checks_losses()
+def check_loss_leaves_its_inputs_alone(name: str, loss: Any) -> None:
+    """Check that neither outputs nor targets are changed in place."""
+    kind = _kind(name, loss)
+    _, _, target = _batch(kind)
+    outputs = _some_outputs(kind)
+    before = outputs.clone(), target.clone()
+    build_loss(loss, kind)(outputs, target, None)
+    assert torch.equal(outputs, before[0]), f"{name} changes the outputs in place."
+    assert torch.equal(target, before[1]), f"{name} changes the targets in place."
+
+
+@_checks_losses()
+def check_loss_is_finite_for_extreme_outputs(name: str, loss: Any) -> None:
+    """Check value and gradient where outputs are ten thousand, right and wrong."""
+    kind = _kind(name, loss)
+    good, _, target = _batch(kind)
+    signs = torch.where(good > good.mean(), 1.0, -1.0)
+    for outputs in (1e4 * signs, -1e4 * signs):
+        outputs.requires_grad_()
+        value = _value(loss, kind, outputs, target)
+        (gradient,) = torch.autograd.grad(value, outputs)
+        assert torch.isfinite(value), (
+            f"{name} is {value} for outputs of size 1e4. Use functions of torch that "
+            "take logits, such as logsigmoid and log_softmax."
+        )
+        assert torch.isfinite(gradient).all(), (
+            f"{name} has gradients that are not finite for outputs of size 1e4."
+        )
+
+
+@_checks_losses(_takes_weights)
+def check_loss_equal_weights_are_none(name: str, loss: Any) -> None:
+    """Check that weights of 3 for all rows give the value without weights."""
+    kind = _kind(name, loss)
+    _, _, target = _batch(kind)
+    outputs = _some_outputs(kind)
+    plain = _value(loss, kind, outputs, target)
+    weighted = _value(loss, kind, outputs, target, torch.full((_N_ROWS,), 3.0))
+    assert _close(plain, weighted), (
+        f"{name} is {plain:g} without weights and {weighted:g} with weights of 3. "
+        "Divide by the sum of the weights: sum(w * l) / sum(w)."
+    )
+
+
+@_checks_losses(_takes_weights)
+def check_loss_weights_are_repetition(name: str, loss: Any) -> None:
+    """Check that a row of weight 0 is as good as gone, and one of weight 2 as twice."""
+    kind = _kind(name, loss)
+    _, _, target = _batch(kind)
+    outputs = _some_outputs(kind).requires_grad_()
+    weight = torch.ones(_N_ROWS)
+    weight[0], weight[1] = 0, 2
+    rows = torch.arange(_N_ROWS).repeat_interleave(weight.long())
+    repeated = _value(loss, kind, outputs[rows], target[rows])
+    weighted = _value(loss, kind, outputs, target, weight)
+    assert _close(repeated, weighted), (
+        f"{name} is {repeated:g} where a row is left out and another is repeated, but "
+        f"{weighted:g} where they have weights 0 and 2. It must be "
+        "sum(w * l) / sum(w)."
+    )
+    (gradient,) = torch.autograd.grad(weighted, outputs)
+    assert not gradient[0].any(), f"{name} has a gradient for a row of weight 0."
+
+
+@_checks_losses()
+def check_loss_trains_a_learner(name: str, loss: Any) -> None:
+    """Check that the training loss of a small learner falls."""
+    kind = _kind(name, loss)
+    learner = MLPRegressor() if kind == "values" else MLPClassifier()
+    X, y = toy(learner)
+    if kind == "labels":
+        y = np.stack([y == 0, y == 1], axis=1).astype(int)
+    fitted = quick(learner, loss=loss, hidden_layer_sizes=(8,), lr=0.05, max_epochs=10)
+    with must_work(name, f"fit of a learner for {kind}", "Return one value, a mean."):
+        losses = fitted.fit(X, y).history_[:, "train_loss"]
+    assert losses[-1] < losses[0], (
+        f"In ten epochs of a learner for {kind}, {name} went from {losses[0]:g} to "
+        f"{losses[-1]:g}. Look at its sign and its gradient."
+    )
+
+
+@_checks_losses(_is_declared)
+def check_loss_parameters_matter(name: str, loss: Any) -> None:
+    """Check that each parameter changes the value for some outputs."""
+
+    def outcome(changed: Any) -> str:
+        kind = changed.target
+        good, worse, target = _batch(kind)
+        outputs = [good, *worse, _some_outputs(kind)]
+        return str([_value(changed, kind, o, target).item() for o in outputs])
+
+    dead = dead_parameters(loss, outcome)
+    assert not dead, f"Parameters {dead} of {name} change nothing. Use or drop them."
+
+
+@_checks_losses(_is_declared)
+def check_loss_parameters_are_the_signature(name: str, loss: Any) -> None:
+    """Check that get_params returns the arguments of the constructor."""
+    require_signature(name, loss)
+
+
+@_checks_losses(_is_declared)
+def check_loss_documents_parameters(name: str, loss: Any) -> None:
+    """Check that the docstring of the class has an entry for each parameter."""
+    require_documented(name, loss)
+
+
+@_checks_losses(_is_declared)
+def check_loss_clones_alike(name: str, loss: Any) -> None:
+    """Check that clone and repr tell the parameters, also of a changed loss."""
+    require_clone(name, loss)
+    require_repr(name, loss)
+
+
+@_checks_losses(_is_declared)
+def check_loss_parameters_are_reached_from_a_learner(name: str, loss: Any) -> None:
+    """Check that a learner with it has its parameters as `loss__...`."""
+    learner = MLPClassifier(loss=clone(loss))
+    for param, value in loss.get_params(deep=False).items():
+        key = f"loss__{param}"
+        assert key in learner.get_params(), f"A learner with {name} has no {key!r}."
+        learner.set_params(**{key: value})
+        assert getattr(learner.loss, param) is value, f"set_params ignores {key!r}."
+
+
+@_checks_losses(_has_namesake)
+def check_loss_has_torchs_defaults(name: str, loss: Any) -> None:
+    """Check that parameters have the defaults of torch's class of the same name."""
+    require_same_defaults(name, loss, _namesake(loss))
+
+
+@_checks_losses(_has_namesake)
+def check_loss_equals_torch(name: str, loss: Any) -> None:
+    """Check that values are those of the class of torch.nn of the same name."""
+    theirs = _namesake(loss)
+    kind = _kind(name, loss)
+    _, _, target = _batch(kind)
+    outputs = _some_outputs(kind)
+    expected = theirs(**loss.get_params(deep=False))(outputs, target)
+    value = _value(loss, kind, outputs, target)
+    assert _close(value, expected), (
+        f"{name} is {value:g} where torch.nn.{theirs.__name__} is {expected:g}."
+    )
+
+
+def _close(one: Tensor, other: Tensor) -> bool:
+    return torch.allclose(one, other, rtol=1e-5, atol=1e-6)
+
+
+LOSS_CHECKS = (
+    check_loss_takes_a_kind_of_target,
+    check_loss_gives_each_row_a_gradient,
+    check_loss_is_lower_for_better_outputs,
+    check_loss_takes_a_batch_of_one_row,
+    check_loss_leaves_its_inputs_alone,
+    check_loss_is_finite_for_extreme_outputs,
+    check_loss_equal_weights_are_none,
+    check_loss_weights_are_repetition,
+    check_loss_trains_a_learner,
+    check_loss_parameters_matter,
+    check_loss_parameters_are_the_signature,
+    check_loss_documents_parameters,
+    check_loss_clones_alike,
+    check_loss_parameters_are_reached_from_a_learner,
+    check_loss_has_torchs_defaults,
+    check_loss_equals_torch,
+)
+
+
+def check_loss(
+    loss: Any,
+    *,
+    on_fail: str | None = "raise",
+    on_skip: str | None = "warn",
+    callback: Callable[..., None] | None = None,
+    expected_failed_checks: dict[str, str] | None = None,
+) -> CheckReport:
+    """Check that learners can train with a loss, also with row weights.
+
+    Parameters
+    ----------
+    loss : Loss, torch.nn loss or callable
+        An object, not a class. A function that returns a scalar is not checked with
+        row weights, which it cannot have.
+    on_fail : {"raise", "warn"} or None, default="raise"
+        As in `check_torch_learner`, like all that follow.
+    on_skip : {"warn"} or None, default="warn"
+        Whether checks that cannot run here are warned of.
+    callback : callable or None, default=None
+        Called after each check with the keys of its result.
+    expected_failed_checks : dict of str to str, default=None
+        Names of checks that may fail, and why.
+
+    Returns
+    -------
+    CheckReport
+        A list with one dict for each check; ``print`` shows it as a table.
+
+    Raises
+    ------
+    Exception
+        What the first failing check raised, with ``on_fail="raise"``.
+
+    See Also
+    --------
+    check_torch_learner : The same for a learner.
+
+    Examples
+    --------
+    >>> from torchlearners.testing import check_loss
+    >>> from torchlearners.training import Huber
+    >>> print(check_loss(Huber(delta=2.0)))
+    Huber: 16 passed
+    """
+    return run_checks(
+        loss,
+        LOSS_CHECKS,
+        on_fail=on_fail,
+        on_skip=on_skip,
+        callback=callback,
+        expected_failed_checks=expected_failed_checks,
+    )
