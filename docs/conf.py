@@ -4,6 +4,8 @@ import inspect
 import re
 from importlib.metadata import version as installed_version
 
+from torch import nn
+
 project = "torchlearners"
 author = "the torchlearners developers"
 copyright = "2026, the torchlearners developers"
@@ -23,6 +25,8 @@ default_role = "py:obj"
 # so numpydoc must not list them again.
 autosummary_generate = True
 autosummary_imported_members = True
+# Pages of modules leave out what each module of torch has.
+autosummary_context = {"of_torch": dir(nn.Module)}
 autodoc_typehints = "none"
 numpydoc_show_class_members = False
 
