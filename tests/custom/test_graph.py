@@ -584,7 +584,7 @@ WRONG = {
     "names": (Linear(8, name="a") >> Linear(8, name="a") >> Head(), "called 'a'"),
     "width": (Linear(0) >> Head(), "linear_1 .*out_features=0 must be a positive int"),
     "repeats": (Repeat(Linear(4), -1) >> Head(), "'n' parameter of Repeat"),
-    "nothing to train": (Fn(halve, name="half"), r"ends in \(batch, feature=4\)"),
+    "nothing to train": (Fn(halve, name="halved"), r"ends in \(batch, feature=4\)"),
 }
 
 

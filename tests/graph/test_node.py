@@ -200,7 +200,3 @@ def test_resolved_nodes_have_checked_parameters():
 def test_lambdas_are_no_obstacle_to_clones():
     network = Fn(lambda x: x + 1) >> Head()
     assert clone(network).shapes((None, 3)).steps == ["fn_1", "head_1"]
-
-
-def test_a_notebook_shows_a_network():
-    assert "Residual" in deep()._repr_html_()

@@ -421,8 +421,9 @@ class Net(NeuralNet):
             if len(x) > 1:
                 raise
             raise ValueError(
-                f"The network cannot train on a batch of 1 sample: {error}. Batch "
-                "normalization needs two: raise batch_size, or give more rows."
+                f"The network cannot train on a batch of one row: {error}. Batch "
+                "normalization needs two: raise batch_size, or give more than one "
+                "sample."
             ) from error
 
     def _halve_pieces(self, n_rows: int) -> None:
