@@ -90,7 +90,7 @@ def test_a_node_in_two_places_is_replaced_in_both():
 @pytest.mark.parametrize(
     ("params", "words"),
     [
-        ({"firs": ReLU()}, "Did you mean 'first'"),
+        ({"first_": ReLU()}, "Did you mean 'first'"),
         ({"first__out_feature": 3}, "Did you mean 'first__out_features'"),
         ({"relu_2": ReLU()}, "Valid parameters are"),
         ({"out_features": 3}, "Invalid parameter 'out_features'"),
