@@ -267,8 +267,12 @@ def test_tags_tell_what_a_classifier_can_do():
     assert tags.classifier_tags.multi_class
     assert tags.classifier_tags.multi_label
     assert tags.target_tags.required
-    assert not tags.input_tags.sparse
-    assert not tags.input_tags.allow_nan
+    assert tags.input_tags.sparse
+    assert tags.input_tags.allow_nan
+    assert tags.input_tags.categorical
+    # Of DataFrames it takes strings, but of arrays only as categorical_features.
+    assert not tags.input_tags.string
+    assert not get_tags(DummyTorchClassifier()).input_tags.categorical
     assert not tags.non_deterministic
     assert is_classifier(MLPClassifier())
     assert get_tags(DummyTorchClassifier()).classifier_tags.poor_score

@@ -8,15 +8,18 @@ from functools import partial
 
 import joblib
 import numpy as np
+import pandas as pd
+import polars as pl
 import pytest
 import torch
 from numpy.testing import assert_allclose, assert_array_equal
+from scipy import sparse
 from sklearn import config_context
 from sklearn.base import clone
 from sklearn.datasets import make_classification
 from sklearn.model_selection import GridSearchCV, cross_validate
 from sklearn.pipeline import Pipeline, make_pipeline
-from sklearn.preprocessing import StandardScaler
+from sklearn.preprocessing import FunctionTransformer, StandardScaler
 from skorch.callbacks import Callback
 from torch import nn
 
@@ -25,8 +28,10 @@ from torchlearners import (
     DummyTorchRegressor,
     MLPClassifier,
     MLPRegressor,
+    ModuleClassifier,
 )
 from torchlearners.base import ClassifierLearner, RegressorLearner
+from torchlearners.callbacks import Checkpoint
 from torchlearners.exceptions import ArchitectureError
 from torchlearners.params import fraction, param, positive_int
 from torchlearners.training import AdamW
@@ -1026,3 +1031,196 @@ def test_a_default_dtype_of_float64_does_not_matter():
     weights = learner.net_.module_.state_dict().values()
     assert {value.dtype for value in weights} == {torch.float32}
     assert np.isfinite(probabilities).all()
+
+
+# Tables
+
+
+def table(n_rows=60, library=pd):
+    rng = np.random.RandomState(0)
+    color = rng.choice(["blue", "green", "red"], n_rows)
+    size = rng.normal(size=n_rows)
+    X = {
+        "size": size,
+        "color": color,
+        "sold": np.datetime64("1950-01-01", "us")
+        + rng.randint(0, 10**10, n_rows).astype("m8[s]"),
+        "used": size > 0,
+        "width": np.where(np.arange(n_rows) % 5 == 0, np.nan, rng.normal(size=n_rows)),
+    }
+    X["sold"] = X["sold"].astype("M8[us]")
+    return library.DataFrame(X), (color == "red").astype(int)
+
+
+def quick_mlp(**params):
+    params = {"max_epochs": 5, "hidden_layer_sizes": 8, "random_state": 0, **params}
+    return MLPClassifier(**params)
+
+
+@pytest.mark.parametrize("early_stopping", [False, True])
+def test_pandas_polars_and_arrays_give_the_same_bits(early_stopping):
+    learner = quick_mlp(early_stopping=early_stopping)
+    X, y = table()
+    by_pandas = clone(learner).fit(X, y)
+    other, _ = table(library=pl)
+    by_polars = clone(learner).fit(other, y)
+    assert_array_equal(by_pandas.predict_proba(X), by_polars.predict_proba(other))
+    seconds = X["sold"].astype("int64") / 1e6
+    array = X.assign(sold=seconds).to_numpy(dtype=object)
+    by_array = clone(learner).set_params(categorical_features=[1]).fit(array, y)
+    assert_array_equal(by_pandas.predict_proba(X), by_array.predict_proba(array))
+
+
+def test_categories_are_learned():
+    X, y = table(200)
+    learner = quick_mlp(max_epochs=60, lr=0.01).fit(X[["color"]], y)
+    assert learner.score(X[["color"]], y) == 1
+    assert learner._spec.n_numeric == 0
+    assert learner._spec.cardinalities == (4,)
+
+
+def test_unseen_and_missing_levels_are_predicted_alike():
+    X, y = table()
+    learner = quick_mlp().fit(X, y)
+    row = X[:1]
+    unseen = learner.predict_proba(row.assign(color="violet"))
+    assert_array_equal(learner.predict_proba(row.assign(color=None)), unseen)
+    assert (learner.predict_proba(row) != unseen).any()
+
+
+def test_a_value_missing_only_in_predict_is_the_mean():
+    X, y = table()
+    learner = quick_mlp().fit(X, y)
+    missing = learner.predict_proba(X[:1].assign(size=np.nan))
+    mean = learner.predict_proba(X[:1].assign(size=X["size"].mean()))
+    assert_allclose(missing, mean, rtol=1e-6)
+
+
+def test_a_missing_value_shows_beside_the_mean():
+    X, y = np.random.RandomState(0).normal(size=(100, 2)), np.arange(100) % 2
+    X[y == 1, 0] = np.nan
+    X[y == 0, 0] = 3.0
+    learner = quick_mlp(max_epochs=50, lr=0.01).fit(X, y)
+    assert learner.score(X, y) == 1
+
+
+def test_bad_tables_are_learned_from():
+    n = 4000
+    frame = pd.DataFrame(
+        {
+            "nothing": np.nan,
+            "no word": pd.Series([None] * n, dtype=object),
+            "constant": 7.0,
+            "one level": "a",
+            "many": pd.Categorical([f"level {i}" for i in range(n)]),
+            "huge": np.linspace(-1e30, 1e30, n),
+            "old": pd.to_datetime("1677-10-01") + pd.to_timedelta(np.arange(n), "D"),
+        }
+    )
+    y = np.arange(n) % 2
+    learner = quick_mlp(max_epochs=1).fit(frame, y)
+    assert np.isfinite(learner.predict_proba(frame)).all()
+    assert learner._spec.cardinalities == (1, 2, 4001)
+    filled = frame.assign(**{"nothing": 1.0, "no word": "a"})
+    assert np.isfinite(learner.predict_proba(filled)).all()
+
+
+def test_batches_of_a_table_are_predicted_as_the_whole():
+    X, y = table()
+    learner = quick_mlp().fit(X, y)
+    whole = learner.predict_proba(X)
+    learner.predict_batch_size = 7
+    assert_allclose(learner.predict_proba(X), whole, rtol=1e-6)
+    matrix = sparse.csr_matrix(np.eye(60))
+    learner = quick_mlp(predict_batch_size=7).fit(matrix, y)
+    dense = quick_mlp().fit(np.eye(60), y)
+    assert_allclose(
+        learner.predict_proba(matrix), dense.predict_proba(np.eye(60)), rtol=1e-6
+    )
+
+
+def test_weights_are_repetition_with_missing_values_and_categories():
+    X, y = table()
+    times = np.arange(60) % 3
+    weighted = quick_mlp().fit(X, y, sample_weight=times)
+    rows = np.repeat(np.arange(60), times)[::-1]
+    repeated = quick_mlp().fit(X.iloc[rows], y[rows])
+    assert_array_equal(weighted.predict_proba(X), repeated.predict_proba(X))
+
+
+def test_a_fitted_learner_of_tables_survives_pickle():
+    X, y = table()
+    learner = quick_mlp().fit(X, y)
+    copy = pickle.loads(pickle.dumps(learner))
+    assert_array_equal(copy.predict_proba(X), learner.predict_proba(X))
+    copy.partial_fit(X, y)
+    learner.partial_fit(X, y)
+    assert_array_equal(copy.predict_proba(X), learner.predict_proba(X))
+
+
+def test_tables_go_through_a_pipeline_and_a_grid_search():
+    X, y = table()
+    passing = FunctionTransformer()
+    pipeline = make_pipeline(passing, quick_mlp())
+    grid = {"mlpclassifier__categorical_features": ["from_dtype", ["color"]]}
+    search = GridSearchCV(pipeline, grid, cv=2, error_score="raise").fit(X, y)
+    assert_array_equal(search.predict_proba(X), quick_mlp().fit(X, y).predict_proba(X))
+
+
+@pytest.mark.parametrize("warm_start", [False, True])
+def test_continued_training_keeps_the_columns_of_the_first_fit(warm_start):
+    X, y = table()
+    learner = quick_mlp(warm_start=warm_start).fit(X, y)
+    before = learner._columns.state()
+    go_on = learner.fit if warm_start else learner.partial_fit
+    # Other levels are unseen ones, and what is newly missing is the mean.
+    go_on(X.assign(color=X["color"].replace("red", "violet"), size=np.nan), y)
+    assert learner._columns.state() == before
+    with pytest.raises(ValueError, match="Feature names unseen at fit time"):
+        go_on(X.assign(more=1), y)
+    with pytest.raises(ValueError, match="'color' of X held strings in fit"):
+        go_on(X.assign(color=1.0), y)
+
+
+def test_validation_rows_are_encoded_by_the_training_rows():
+    X, y = table()
+    X_val = X.assign(color="violet", size=np.nan)
+    learner = quick_mlp().fit(X, y, X_val=X_val, y_val=y)
+    assert learner._columns.levels == [["blue", "green", "red"]]
+    assert np.isfinite(learner.history_[:, "valid_loss"]).all()
+
+
+def test_a_checkpoint_of_other_columns_is_refused(tmp_path):
+    X, y = table()
+    learner = quick_mlp(callbacks=[Checkpoint(folder=tmp_path)]).fit(X, y)
+    with pytest.raises(ValueError, match="another encoding of the columns"):
+        clone(learner).fit(X.rename(columns={"size": "s"}), y, resume=tmp_path)
+    with pytest.raises(ValueError, match="another encoding of the columns"):
+        clone(learner).fit(X.replace("red", "violet"), y, resume=tmp_path)
+
+
+class RefusesMissing(MLPClassifier):
+    def __sklearn_tags__(self):
+        tags = super().__sklearn_tags__()
+        tags.input_tags.allow_nan = tags.input_tags.sparse = False
+        return tags
+
+
+def test_a_learner_may_refuse_missing_values_and_sparse_rows():
+    X = np.random.RandomState(0).normal(size=(20, 2))
+    learner = RefusesMissing(max_epochs=1).fit(X, X[:, 0] > 0)
+    for call in (learner.predict, lambda X: learner.fit(X, np.arange(20) % 2)):
+        with pytest.raises(ValueError, match=r"Input X contains NaN\."):
+            call(np.full((20, 2), np.nan))
+        with pytest.raises(TypeError, match=r"[Ss]parse"):
+            call(sparse.csr_matrix(X))
+
+
+def test_a_network_that_forgets_the_codes_is_told_of_them():
+    X, y = table()
+    with pytest.raises(ArchitectureError, match="last 1 of the 6 columns are codes"):
+        ModuleClassifier(plain_linear).fit(X, y)
+
+
+def plain_linear(n_numeric, n_outputs):
+    return nn.Linear(n_numeric, n_outputs)

@@ -6,8 +6,16 @@ import torch
 from scipy import sparse
 from sklearn.dummy import DummyClassifier, DummyRegressor
 from sklearn.exceptions import DataConversionWarning
+from sklearn.linear_model import LinearRegression
 
-from torchlearners.data import check_features, check_labels, check_weights
+from torchlearners import MLPRegressor
+from torchlearners.data import (
+    ColumnEncoder,
+    check_features,
+    check_labels,
+    check_range,
+    check_weights,
+)
 
 ROWS = [[1.0, 2.0], [3.0, 4.0], [5.0, 6.0]]
 
@@ -91,7 +99,6 @@ def test_feature_names_and_their_number_are_remembered_and_compared():
         (np.ones((2, 2, 2)), "Found array with dim 3"),
         (np.empty((0, 2)), "Found array with 0 sample"),
         (np.empty((2, 0)), "Found array with 0 feature"),
-        ([[1.0, np.nan]], "contains NaN"),
         ([[1.0, np.inf]], "contains infinity"),
         (np.array([["2020-01-01"]], dtype="M8[D]"), "neither a number nor a bool"),
         (np.array([[1]], dtype="m8[s]"), "neither a number nor a bool"),
@@ -167,6 +174,52 @@ def test_another_number_of_features_is_refused():
     check_features(learner, ROWS, reset=True)
     with pytest.raises(ValueError, match="X has 3 features, but DummyRegressor is"):
         check_features(learner, np.ones((2, 3)), reset=False)
+
+
+def test_with_an_encoder_tables_and_sparse_matrices_pass():
+    learner, columns = MLPRegressor(), ColumnEncoder()
+    table = check_features(learner, FRAMES[0], reset=True, columns=columns)
+    assert table.shape == (2, 2)
+    assert list(learner.feature_names_in_) == ["age", "town"]
+    y = check_features(learner, FRAMES[0], [1, 2], reset=True, columns=columns)[1]
+    assert list(learner.feature_names_in_) == ["age", "town"]
+    assert y.tolist() == [1, 2]
+    with pytest.raises(ValueError, match="inconsistent numbers of samples"):
+        check_features(learner, FRAMES[0], [1], reset=True, columns=columns)
+    with pytest.raises(ValueError, match="Input y contains NaN"):
+        check_features(learner, FRAMES[0], [1, np.nan], reset=True, columns=columns)
+    eye = check_features(
+        learner, sparse.dok_array(np.eye(2)), reset=True, columns=columns
+    )
+    assert eye.format == "csr"
+
+
+def test_the_tag_of_the_learner_decides_on_missing_values():
+    rows = [[1.0, np.nan]]
+    assert np.isnan(check_features(MLPRegressor(), rows, reset=True)[0, 1])
+    with pytest.raises(ValueError, match=r"Input X contains NaN\."):
+        check_features(LinearRegression(), rows, reset=True)
+
+
+# check_range
+
+
+@pytest.mark.parametrize("value", [np.inf, -np.inf])
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_the_first_column_with_infinity_is_named(value, dtype):
+    X = np.array([[np.nan, 1.0, 2.0], [0.0, value, value]], dtype=dtype)
+    for given in (X, sparse.csr_matrix(X)):
+        with pytest.raises(ValueError, match=r"infinity.*in column 'b'"):
+            check_range(given, ["a", "b", "c"])
+        with pytest.raises(ValueError, match=r"infinity.*in column 1"):
+            check_range(given)
+
+
+def test_missing_and_large_values_are_in_range():
+    check_range(np.array([[np.nan, 1e300]]))
+    check_range(np.full((2, 2), np.nan))
+    with pytest.raises(ValueError, match="too large"):
+        check_range(np.array([[np.nan, 1e300]]), None, 1e38)
 
 
 # check_labels

@@ -167,3 +167,12 @@ def test_too_few_rows_get_a_sentence_that_names_the_parameter():
         validation_split(1, 0.1, None, 0)
     with pytest.raises(ValueError, match=r"validation_fraction|early_stopping"):
         validation_split(3, 0.1, np.array([0, 1, 2]), 0)
+
+
+def test_rows_with_missing_values_merge_in_one_order():
+    X = np.array([[np.nan, 1.0], [2.0, 1.0], [np.nan, 1.0], [np.nan, 0.0]])
+    y = np.zeros(4)
+    for order in ([0, 1, 2, 3], [3, 2, 1, 0], [1, 2, 3, 0]):
+        merged, _, weight = merge_repeated_rows(X[order], y, None)
+        np.testing.assert_array_equal(merged, [[2, 1], [np.nan, 0], [np.nan, 1]])
+        assert weight.tolist() == [1, 1, 2]

@@ -119,7 +119,6 @@ def test_the_given_array_is_not_changed():
 @pytest.mark.parametrize(
     ("value", "sentence"),
     [
-        (np.nan, "Input X contains NaN"),
         (np.inf, "Input X contains infinity"),
         (-np.inf, "Input X contains infinity"),
         (1e300, r"too large for dtype\('float32'\)"),
@@ -133,8 +132,54 @@ def test_a_value_that_is_not_finite_is_found(value, sentence, dtype):
         X[17, 3] = value
     if dtype == np.float32 and value == 1e300:
         sentence = "contains infinity"
+    sentence += ".*column 3"
     with pytest.raises(ValueError, match=sentence):
         schema.tensor(X)
+
+
+@pytest.mark.parametrize("dtype", [np.float64, np.float32])
+@pytest.mark.parametrize("scaling", ["standard", None])
+def test_a_missing_value_becomes_the_mean_of_the_training_rows(dtype, scaling):
+    X = np.array([[1, 5], [np.nan, 6], [3, 7]], dtype=dtype)
+    schema = Schema(scaling=scaling).fit(X, None)
+    filled = np.where(np.isnan(X), dtype(2), X)
+    np.testing.assert_array_equal(schema.tensor(X), schema.tensor(filled))
+    assert schema.fill.tolist() == [2, 6]
+    # A column that had none.
+    new = schema.tensor(np.array([[0, np.nan]], dtype=dtype))
+    assert new[0, 1] == schema.tensor(np.array([[0, 6]], dtype=dtype))[0, 1]
+
+
+def test_missing_values_leave_center_and_scale_to_the_others():
+    X = np.array([[1.0], [np.nan], [3.0], [7.0]])
+    weight = np.array([1.0, 5.0, 1.0, 2.0])
+    schema, present = Schema().fit(X, weight), [0, 2, 3]
+    alone = Schema().fit(X[present], weight[present])
+    assert schema.center == alone.center
+    assert schema.inverse_scale == alone.inverse_scale
+
+
+def test_a_column_without_values_becomes_zero():
+    X = np.full((3, 1), np.nan)
+    assert Schema().fit(X, None).tensor(X).tolist() == [[0.0]] * 3
+    later = Schema().fit(X, None).tensor(np.array([[2.0]]))
+    assert later.tolist() == [[2.0]]
+
+
+def test_missing_values_are_refused_where_nothing_fills_them():
+    schema = Schema().fit(WINE, None)
+    schema.fill = None
+    with pytest.raises(ValueError, match=r"Input X contains NaN\."):
+        schema.tensor(WINE * np.nan)
+
+
+def test_columns_behind_the_scaled_ones_pass():
+    X = np.array([[1.0, 0.0, 7.0], [3.0, 1.0, 8.0]])
+    tensor = Schema(n_scaled=1).fit(X, None).tensor(X)
+    assert tensor.tolist() == [[-1.0, 0.0, 7.0], [1.0, 1.0, 8.0]]
+    assert torch.equal(
+        Schema(n_scaled=0).fit(X, None).tensor(X), torch.tensor(X).float()
+    )
 
 
 def test_large_values_whose_sum_overflows_are_fine():
@@ -150,7 +195,13 @@ def test_the_state_of_a_schema_makes_an_equal_one():
     schema = Schema().fit(WINE, None)
     copy = Schema(**schema.state())
     assert torch.equal(copy.tensor(WINE), schema.tensor(WINE))
-    assert set(schema.state()) == {"scaling", "center", "inverse_scale"}
+    assert set(schema.state()) == {
+        "scaling",
+        "n_scaled",
+        "center",
+        "inverse_scale",
+        "fill",
+    }
 
 
 def test_the_state_of_a_spec_is_plain_and_makes_an_equal_one():

@@ -4,6 +4,7 @@ import pytest
 import torch
 from mutants.structure import PlainClassifier, PlainRegressor
 from sklearn.neural_network import MLPRegressor as SklearnMLP
+from sklearn.utils import assert_all_finite
 from torch import nn
 
 from torchlearners import MLPClassifier
@@ -81,11 +82,10 @@ class ClaimsThreeClasses(Binary):
         return tags
 
 
-class ClaimsMissing(PlainRegressor):
-    def __sklearn_tags__(self):
-        tags = super().__sklearn_tags__()
-        tags.input_tags.allow_nan = True
-        return tags
+class ClaimsMissing(PlainClassifier):
+    def _fit(self, X, *rest, **more):
+        assert_all_finite(X)
+        return super()._fit(X, *rest, **more)
 
 
 class DeniesTwoTargets(PlainRegressor):

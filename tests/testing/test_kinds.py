@@ -40,8 +40,8 @@ ALL = [
         (regresses, [1, 3, 4]),
         (predicts, [0, 1, 2, 3, 4, 6]),
         (learns, [2, 3, 4, 6]),
-        (takes_missing, [5, 6]),
-        (takes_categories, []),
+        (takes_missing, [0, 1, 2, 3, 5, 6]),
+        (takes_categories, [2, 3]),
     ],
 )
 def test_a_condition_holds_for_those(condition, those):

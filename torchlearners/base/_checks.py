@@ -7,7 +7,7 @@ from typing import Any
 import torch
 from torch import nn
 
-from torchlearners.data import DataSpec, Schema, Target
+from torchlearners.data import ColumnEncoder, DataSpec, Schema, Target
 from torchlearners.exceptions import ArchitectureError
 from torchlearners.graph import Node, plan_network
 from torchlearners.training import Net
@@ -88,8 +88,13 @@ def check_network(module: Any, spec: DataSpec, name: str) -> None:
         with torch.no_grad():
             output = module(rows)
     except (IndexError, RuntimeError, TypeError, ValueError) as error:
+        codes = (
+            f" The last {len(spec.cardinalities)} of the {spec.n_columns} columns are "
+            "codes of categories, of which spec.cardinalities tells the numbers."
+        )
         raise ArchitectureError(
             f"The module of {name} fails on rows of shape {tuple(rows.shape)}: {error}"
+            f"{codes if spec.cardinalities else ''}"
         ) from error
     expected = (2, spec.n_outputs)
     if not isinstance(output, torch.Tensor):
@@ -109,8 +114,7 @@ def check_network(module: Any, spec: DataSpec, name: str) -> None:
 def training_identity(
     learner: Any,
     net: Net,
-    target: Target,
-    schema: Schema,
+    fitted_data: tuple[ColumnEncoder, Schema, Target],
     seed: int,
     n_rows: tuple[int, int],
 ) -> dict[str, Any]:
@@ -121,8 +125,7 @@ def training_identity(
     learner : TorchLearner
     net : Net
         Initialized, with its callbacks.
-    target, schema : Target, Schema
-        Fitted.
+    fitted_data : tuple of ColumnEncoder, Schema, Target
     seed : int
     n_rows : tuple of int
         Training and validation rows, before equal ones are merged.
@@ -132,10 +135,12 @@ def training_identity(
     dict
         A name for each aspect, with plain data.
     """
+    columns, schema, target = fitted_data
     # The first that differs is named, so causes stand before what follows from them.
     return {
         "learner": type(learner).__name__,
         "number of features": int(learner.n_features_in_),
+        "encoding of the columns": columns.state(),
         "number of training rows": n_rows[0],
         "number of validation rows": n_rows[1],
         "batch size": net.batch_size,

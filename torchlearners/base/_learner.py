@@ -15,10 +15,19 @@ from torchlearners._compat import CallbackSupportMixin, callback_teardown
 from torchlearners.base._checks import as_module, check_network, training_identity
 from torchlearners.base._control import add_watching_callbacks, training_callbacks
 from torchlearners.base._parameters import LearnerParameters
-from torchlearners.base._rows import Rows, tensors_of, weighted_rows
+from torchlearners.base._rows import (
+    Rows,
+    draw_seed,
+    fitted_schema,
+    given_order,
+    split_rows,
+    tensors_of,
+    weighted_rows,
+)
 from torchlearners.base._views import NetworkViews
 from torchlearners.callbacks import check_identity, read_checkpoint
 from torchlearners.data import (
+    ColumnEncoder,
     DataSpec,
     Schema,
     Target,
@@ -26,14 +35,12 @@ from torchlearners.data import (
     check_weights,
     merge_repeated_rows,
     restore_target,
-    validation_split,
 )
 from torchlearners.exceptions import NonFiniteLossError
 from torchlearners.graph import Node
 from torchlearners.nn import random_numbers_from
 from torchlearners.training import (
     Net,
-    TensorData,
     automatic_batch_size,
     balanced_order,
     build_loss,
@@ -221,26 +228,32 @@ class TorchLearner(CallbackSupportMixin, NetworkViews, LearnerParameters):
         given = {"X": X, "y": y, "sample_weight": sample_weight}
         device = resolve_device(self.device)
         checkpoint = None if resume is None else read_checkpoint(resume)
-        X, y = check_features(self, X, y, reset=not continuing)
+        fresh = ColumnEncoder(self.categorical_features)
+        columns = self._columns if continuing else fresh
+        X, y = check_features(self, X, y, reset=not continuing, columns=columns)
         target = self._target if continuing else self._make_target(y, classes)
         seed = self._seed(continuing, checkpoint)
         codes, weight = target.codes(y), check_weights(sample_weight, X)
+        if not continuing:
+            columns.fit(X, getattr(self, "feature_names_in_", None), weight)
+        X = columns.matrix(X)
         by_class = self._class_weights(target, codes, weight)
         train = weighted_rows(X, codes, weight, by_class)
-        valid = self._given_validation(target, by_class, *validation)
+        valid = self._given_validation(columns, target, by_class, *validation)
         if valid is None and not one_epoch and self._splits(len(train[0])):
-            train, valid = self._split(target, train, seed)
+            train, valid = split_rows(target, train, self.validation_fraction, seed)
         n_rows = len(train[0]), 0 if valid is None else len(valid[0])
         batch_size = self._batch_size(n_rows[0])
         if batch_size * self.accumulate_grad >= len(train[0]) and self.sampler is None:
             train = merge_repeated_rows(*train)
-        schema = self._schema if continuing else self.schema().fit(train[0], train[2])
+        schema = self._schema if continuing else fitted_schema(self, columns, train)
         if not continuing:
             target.fit(train[1], train[2])
         spec = DataSpec(
-            n_numeric=X.shape[1],
+            n_numeric=columns.n_numeric,
             n_outputs=target.n_outputs,
-            feature_names=tuple(getattr(self, "feature_names_in_", ())),
+            cardinalities=columns.cardinalities,
+            feature_names=columns.feature_names,
         )
         generator = torch.Generator().manual_seed(seed)
         state = net_state(self.net_) if continuing else None
@@ -250,12 +263,13 @@ class TorchLearner(CallbackSupportMixin, NetworkViews, LearnerParameters):
         )
         if one_epoch:
             net.max_epochs = 1
-        net.identity = training_identity(self, net, target, schema, seed, n_rows)
+        fitted_data = columns, schema, target
+        net.identity = training_identity(self, net, fitted_data, seed, n_rows)
         if checkpoint is not None:
             check_identity(checkpoint["identity"], net.identity, resume)
 
         def fitted(net: Net) -> dict[str, Any]:
-            return self._fitted_attributes(net, spec, schema, target, seed, device)
+            return self._fitted_attributes(net, spec, fitted_data, seed, device)
 
         add_watching_callbacks(self, net, given, fitted)
         n_before = len(net.history)
@@ -280,7 +294,7 @@ class TorchLearner(CallbackSupportMixin, NetworkViews, LearnerParameters):
             return int(self.__dict__["seed_"])
         if checkpoint is not None and self.random_state is None:
             return int(checkpoint["identity"]["seed"])
-        return _draw_seed(self.random_state)
+        return draw_seed(self.random_state)
 
     def _has_good_weights(self, net: Net, n_before: int, error: BaseException) -> bool:
         """Tell whether training that broke off left weights worth keeping."""
@@ -291,6 +305,7 @@ class TorchLearner(CallbackSupportMixin, NetworkViews, LearnerParameters):
 
     def _given_validation(
         self,
+        columns: ColumnEncoder,
         target: Target,
         by_class: np.ndarray | None,
         X_val: Any,
@@ -305,24 +320,14 @@ class TorchLearner(CallbackSupportMixin, NetworkViews, LearnerParameters):
                 f"X_val={'None' if X_val is None else 'data'}, "
                 f"y_val={'None' if y_val is None else 'data'}."
             )
-        X, y = check_features(self, X_val, y_val, reset=False)
+        X, y = check_features(self, X_val, y_val, reset=False, columns=columns)
         weight = check_weights(sample_weight_val, X)
-        return weighted_rows(X, target.codes(y), weight, by_class)
+        return weighted_rows(columns.matrix(X), target.codes(y), weight, by_class)
 
     def _splits(self, n_rows: int) -> bool:
         if self.early_stopping == "auto":
             return n_rows >= _EARLY_STOPPING_ROWS
         return bool(self.early_stopping)
-
-    def _split(self, target: Target, rows: Rows, seed: int) -> Any:
-        X, codes, weight = rows
-        parts = validation_split(
-            len(X), self.validation_fraction, target.groups(codes), seed % 2**32
-        )
-        return [
-            (X[part], codes[part], None if weight is None else weight[part])
-            for part in parts
-        ]
 
     def _batch_size(self, n_rows: int) -> int:
         if self.batch_size == "auto":
@@ -378,7 +383,7 @@ class TorchLearner(CallbackSupportMixin, NetworkViews, LearnerParameters):
                 )
             return balanced_order
         if self.sampler is None and not self.shuffle:
-            return _given_order
+            return given_order
         return self.sampler
 
     def _is_auto(self, name: str) -> bool:
@@ -389,11 +394,11 @@ class TorchLearner(CallbackSupportMixin, NetworkViews, LearnerParameters):
         self,
         net: Net,
         spec: DataSpec,
-        schema: Schema,
-        target: Target,
+        fitted_data: tuple[ColumnEncoder, Schema, Target],
         seed: int,
         device: torch.device,
     ) -> dict[str, Any]:
+        columns, schema, target = fitted_data
         stopper = dict(net.callbacks_).get("early_stopping")
         return {
             "net_": net,
@@ -404,6 +409,7 @@ class TorchLearner(CallbackSupportMixin, NetworkViews, LearnerParameters):
             "device_": str(device),
             "seed_": seed,
             "_spec": spec,
+            "_columns": columns,
             "_schema": schema,
             "_target": target,
             # What the network was built from, whatever set_params does afterwards.
@@ -424,15 +430,16 @@ class TorchLearner(CallbackSupportMixin, NetworkViews, LearnerParameters):
         """Return the network's outputs for each batch."""
         if not self._is_plain(X):
             check_is_fitted(self)
-            X = check_features(self, X, reset=False)
-        net = self.net_
+            X = check_features(self, X, reset=False, columns=self._columns)
+        net, n_rows = self.net_, X.shape[0]
         rows = self.predict_batch_size
         rows = net.evaluation_batch_size if rows == "auto" else int(rows)
-        n_threads = self._threads(net, min(rows, len(X)))
+        n_threads = self._threads(net, min(rows, n_rows))
         with no_autocast(net.device), torch_threads(n_threads), torch.inference_mode():
-            return [self._forward(X[i : i + rows]) for i in range(0, len(X), rows)]
+            return [self._forward(X[i : i + rows]) for i in range(0, n_rows, rows)]
 
-    def _forward(self, X: np.ndarray) -> np.ndarray:
+    def _forward(self, X: Any) -> np.ndarray:
+        X = self._columns.matrix(X)
         rows = self._schema.tensor(X, _ROW_MULTIPLE).to(self.net_.device)
         return self.net_.module_(rows).numpy(force=True)[: len(X)]
 
@@ -448,13 +455,19 @@ class TorchLearner(CallbackSupportMixin, NetworkViews, LearnerParameters):
             and hasattr(self, "net_")
         )
 
+    def __sklearn_tags__(self) -> Any:
+        tags = super().__sklearn_tags__()
+        tags.input_tags.allow_nan = True
+        tags.input_tags.sparse = True
+        return tags
+
     # State as plain data: the skorch net is dropped and built again.
 
     def __getstate__(self) -> dict[str, Any]:
         state = dict(super().__getstate__())
         if "net_" in state:
             state["_net_state"] = net_state(state.pop("net_"))
-            for name in ("_spec", "_schema", "_target"):
+            for name in ("_spec", "_columns", "_schema", "_target"):
                 state[name] = state[name].state()
         return state
 
@@ -465,6 +478,7 @@ class TorchLearner(CallbackSupportMixin, NetworkViews, LearnerParameters):
         if saved is None:
             return
         self._spec = DataSpec(**state["_spec"])
+        self._columns = ColumnEncoder(**state["_columns"])
         self._schema = Schema(**state["_schema"])
         self._target = restore_target(state["_target"])
         try:
@@ -477,15 +491,3 @@ class TorchLearner(CallbackSupportMixin, NetworkViews, LearnerParameters):
         self.net_ = as_fitted._build_net(
             self._spec, self._target, generator, device, 1, [], saved
         )
-
-
-def _given_order(data: TensorData, generator: torch.Generator) -> torch.Tensor:
-    return torch.arange(len(data))
-
-
-def _draw_seed(random_state: Any) -> int:
-    if random_state is None:
-        return int(np.random.SeedSequence().generate_state(1)[0])
-    if isinstance(random_state, Integral):
-        return int(random_state)
-    return int(random_state.randint(2**31 - 1))

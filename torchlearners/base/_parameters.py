@@ -206,6 +206,13 @@ class LearnerParameters(Parameters, BaseEstimator):
         doc="Epochs from one evaluation of the validation rows to the next. The last "
         "epoch is always evaluated.",
     )
+    categorical_features: Any = param(
+        default="from_dtype",
+        check=optional(["array-like", *one_of("from_dtype")]),
+        doc='Which columns of X are categories. "from_dtype" takes those of a '
+        "DataFrame that hold strings or have a categorical dtype; an array of names, "
+        "of column numbers, or of a bool for each column takes those; None takes none.",
+    )
     predict_batch_size: int | str = param(
         default="auto",
         check=[*one_of("auto"), *positive_int],

@@ -2,10 +2,20 @@
 
 from __future__ import annotations
 
+from numbers import Integral
+from typing import Any
+
 import numpy as np
 import torch
+from sklearn.utils import get_tags
 
-from torchlearners.data import Schema, Target, drop_zero_weights
+from torchlearners.data import (
+    ColumnEncoder,
+    Schema,
+    Target,
+    drop_zero_weights,
+    validation_split,
+)
 from torchlearners.training import TensorData
 
 # Features, encoded target and weights.
@@ -37,6 +47,82 @@ def weighted_rows(
     if by_class is not None:
         weight = by_class[codes] if weight is None else by_class[codes] * weight
     return drop_zero_weights(X, codes, weight)
+
+
+def split_rows(
+    target: Target, rows: Rows, fraction: float, seed: int
+) -> tuple[Rows, Rows]:
+    """Set a share of the rows aside for validation.
+
+    Parameters
+    ----------
+    target : Target
+        Says whether there are groups to stratify by.
+    rows : tuple of ndarray
+        See `weighted_rows`.
+    fraction : float
+        That share.
+    seed : int
+
+    Returns
+    -------
+    train, valid : tuple of ndarray
+    """
+    X, codes, weight = rows
+    train, valid = validation_split(
+        len(X), fraction, target.groups(codes), seed % 2**32
+    )
+    return (
+        (X[train], codes[train], None if weight is None else weight[train]),
+        (X[valid], codes[valid], None if weight is None else weight[valid]),
+    )
+
+
+def fitted_schema(learner: Any, columns: ColumnEncoder, rows: Rows) -> Schema:
+    """Return how the columns are scaled and filled, learned from training rows.
+
+    Parameters
+    ----------
+    learner : TorchLearner
+        Says by its tag `allow_nan` whether missing values are filled, or refused.
+    columns : ColumnEncoder
+        Fitted.
+    rows : tuple of ndarray
+        See `weighted_rows`.
+
+    Returns
+    -------
+    Schema
+    """
+    schema: Schema = learner.schema()
+    schema.n_scaled = columns.n_scaled
+    schema.fit(rows[0], rows[2])
+    if not get_tags(learner).input_tags.allow_nan:
+        schema.fill = None
+    return schema
+
+
+def given_order(data: TensorData, generator: torch.Generator) -> torch.Tensor:
+    """Return the numbers of all rows, in order: a sampler that does not shuffle."""
+    return torch.arange(len(data))
+
+
+def draw_seed(random_state: Any) -> int:
+    """Return the seed that a `random_state` stands for.
+
+    Parameters
+    ----------
+    random_state : int, RandomState or None
+
+    Returns
+    -------
+    int
+    """
+    if random_state is None:
+        return int(np.random.SeedSequence().generate_state(1)[0])
+    if isinstance(random_state, Integral):
+        return int(random_state)
+    return int(random_state.randint(2**31 - 1))
 
 
 def tensors_of(

@@ -20,7 +20,7 @@ class ScalingLearner(TorchLearner):
     ...     def network(self, spec):
     ...         return nn.Linear(spec.n_numeric, spec.n_outputs)
     >>> LinearRegressor(preprocessing=None).schema()
-    Schema(scaling=None, center=None, inverse_scale=None)
+    Schema(scaling=None, n_scaled=None, center=None, inverse_scale=None, fill=None)
     """
 
     preprocessing: str | None = param(

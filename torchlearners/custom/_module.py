@@ -14,6 +14,7 @@ from torch import nn
 from torchlearners.base import ClassifierLearner, RegressorLearner, ScalingLearner
 from torchlearners.data import DataSpec
 from torchlearners.exceptions import ArchitectureError
+from torchlearners.graph import Head, Linear, Node, ReLU, Sequence, table_input
 from torchlearners.params import did_you_mean, optional, param
 
 _REQUIRED = inspect.Parameter.empty
@@ -199,12 +200,15 @@ class BaseModuleLearner(ScalingLearner):
         doc="A `torch.nn.Module` class or a function that returns a new module, called "
         "in each fit; or a module, of which each fit trains a copy. Arguments of a "
         "class or function are given as ``module__<name>``, except those that the data "
-        "decide: ``n_numeric``, ``n_outputs``, or ``spec`` for both in a `DataSpec`. "
-        "None is one hidden layer of 128 units.",
+        "decide: ``n_numeric``, ``n_outputs``, ``cardinalities`` (numbers of codes of "
+        "categorical columns, which stand behind the numeric ones in a row), or "
+        "``spec`` for all in a `DataSpec`. None is one hidden layer of 128 units.",
     )
 
-    def network(self, spec: DataSpec) -> nn.Module:
+    def network(self, spec: DataSpec) -> nn.Module | Node:
         """Return a new module, or a copy of the one given."""
+        if self.module is None and spec.cardinalities:
+            return Sequence([*table_input(spec), Linear(128), ReLU(), Head()])
         if self.module is None:
             first, last = nn.Linear(spec.n_numeric, 128), nn.Linear(128, spec.n_outputs)
             return nn.Sequential(first, nn.ReLU(), last)
@@ -212,6 +216,13 @@ class BaseModuleLearner(ScalingLearner):
             return copy.deepcopy(self.module)
         made: nn.Module = self._promoted("module", self.module).build(spec)
         return made
+
+    def __sklearn_tags__(self) -> Any:
+        tags = super().__sklearn_tags__()
+        call = self._promoted("module", self.module)
+        asks = isinstance(call, ModuleCall) and "cardinalities" in _named(call.make)
+        tags.input_tags.categorical = asks or self.module is None
+        return tags
 
     def get_params(self, deep: bool = True) -> dict[str, Any]:
         """Get the parameters of the learner.

@@ -1,6 +1,12 @@
 """From X and y to tensors: checking, scaling, encoding, splitting."""
 
-from torchlearners.data._checks import check_features, check_labels, check_weights
+from torchlearners.data._checks import (
+    check_features,
+    check_labels,
+    check_range,
+    check_weights,
+)
+from torchlearners.data._columns import ColumnEncoder
 from torchlearners.data._rows import (
     drop_zero_weights,
     merge_repeated_rows,
@@ -17,6 +23,7 @@ from torchlearners.data._targets import (
 
 __all__ = [
     "ClassTarget",
+    "ColumnEncoder",
     "DataSpec",
     "MultilabelTarget",
     "Schema",
@@ -24,6 +31,7 @@ __all__ = [
     "ValueTarget",
     "check_features",
     "check_labels",
+    "check_range",
     "check_weights",
     "drop_zero_weights",
     "merge_repeated_rows",

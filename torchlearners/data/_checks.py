@@ -2,17 +2,24 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from typing import Any
 
 import numpy as np
 import torch
 from scipy.sparse import issparse
 from sklearn.base import BaseEstimator, is_regressor
-from sklearn.utils.validation import column_or_1d, validate_data
+from sklearn.utils import assert_all_finite, get_tags
+from sklearn.utils.validation import (
+    check_X_y,
+    column_or_1d,
+    validate_data,
+)
 
 from torchlearners._compat import check_sample_weight
 
 _FLOATS = (np.float64, np.float32)
+_LARGEST = float(np.finfo(np.float32).max)
 _ENCODE = (
     "Encode them as numbers before this learner, for example with "
     "sklearn.preprocessing.OrdinalEncoder in a ColumnTransformer, or skrub's "
@@ -21,25 +28,35 @@ _ENCODE = (
 
 
 def check_features(
-    learner: BaseEstimator, X: Any, y: Any = "no_validation", *, reset: bool
+    learner: BaseEstimator,
+    X: Any,
+    y: Any = "no_validation",
+    *,
+    reset: bool,
+    columns: Any = None,
 ) -> Any:
-    """Return X as a finite 2-D float array, by `sklearn.utils.validate_data`.
+    """Return X as a 2-D float array without infinities, NaN where it is missing.
 
     Parameters
     ----------
     learner : estimator
-        Named in messages; its ``n_features_in_`` is set or compared.
+        Named in messages; its ``n_features_in_`` is set or compared, and its tag
+        ``allow_nan`` says whether values may be missing.
     X : array-like of shape (n_samples, n_features)
         Also a torch tensor, attached to a graph or not.
     y : array-like or "no_validation", default="no_validation"
         The target; where given, it must be finite and as long as X.
     reset : bool
         True in `fit`, False where X must match what `fit` saw.
+    columns : ColumnEncoder or None, default=None
+        What takes the result. With one, a DataFrame may have columns that are not
+        numeric, and X may be sparse.
 
     Returns
     -------
     ndarray of shape (n_samples, n_features)
-        float32 stays float32; everything else becomes float64.
+        float32 stays float32; everything else becomes float64. With `columns` it may
+        also be a narwhals DataFrame, an array of objects or a sparse CSR matrix.
     ndarray of shape (n_samples,) or (n_samples, n_outputs)
         The checked y, only where y is given.
 
@@ -55,57 +72,143 @@ def check_features(
     >>> check_features(LinearRegression(), [[1, 2]], reset=True)
     array([[1., 2.]])
     """
+    table = None
     if type(X) is not np.ndarray:
-        X = _check_container(X)
+        X, table = _check_container(learner, X, columns)
     kind = getattr(getattr(X, "dtype", None), "kind", "")
     if kind in ("m", "M", "S"):
         raise ValueError(
             f"X has dtype {X.dtype}, which is neither a number nor a bool. " + _ENCODE
         )
-    if isinstance(y, str) and y == "no_validation":
-        return validate_data(learner, X, dtype=_FLOATS, reset=reset)
-    if isinstance(y, torch.Tensor):
-        y = y.detach().cpu().numpy()
-    X, y = validate_data(
-        learner,
-        X,
-        y,
-        dtype=_FLOATS,
-        reset=reset,
-        multi_output=True,
-        y_numeric=is_regressor(learner),
-    )
-    largest = np.finfo(np.float32).max
-    if X.dtype == np.float64 and (X.max() > largest or X.min() < -largest):
-        raise too_large()
-    return X, y
+    checks: dict[str, Any] = {"dtype": _FLOATS, "ensure_all_finite": False}
+    if columns is not None:
+        checks["accept_sparse"] = (
+            ["csr"] if get_tags(learner).input_tags.sparse else False
+        )
+        if columns.takes_objects and kind != "f":
+            checks["dtype"] = None
+    if table is not None:
+        checks = {"skip_check_array": True}
+    has_y = not (isinstance(y, str) and y == "no_validation")
+    if not has_y:
+        out = validate_data(learner, X, reset=reset, **checks)
+    else:
+        if isinstance(y, torch.Tensor):
+            y = y.detach().cpu().numpy()
+        y_checks = {"multi_output": True, "y_numeric": is_regressor(learner)}
+        if table is None:
+            checks |= y_checks
+        out, y = validate_data(learner, X, y, reset=reset, **checks)
+        if table is not None:
+            rows = np.zeros((len(table), 1))
+            _, y = check_X_y(rows, y, estimator=learner, **y_checks)
+    if table is not None:
+        out = table
+    elif issparse(out) or out.dtype.kind == "f":
+        names = getattr(learner, "feature_names_in_", None)
+        allow_nan = get_tags(learner).input_tags.allow_nan
+        if not allow_nan:
+            # A sum is a cheap way to find them.
+            assert_all_finite(out.data if issparse(out) else out, input_name="X")
+        check_range(out, names, _LARGEST if has_y else np.inf)
+    return (out, y) if has_y else out
 
 
-def too_large() -> ValueError:
-    """Return the error for values that float32 cannot hold."""
+def check_range(X: Any, names: Any = None, largest: float = np.inf) -> None:
+    """Raise where X holds infinity or more than float32 can, with the column's name.
+
+    Parameters
+    ----------
+    X : ndarray or sparse CSR matrix of shape (n_samples, n_features)
+        May hold NaN.
+    names : sequence of str or None, default=None
+        Of the columns.
+    largest : float, default=inf
+        Finite values up to this are fine.
+
+    Raises
+    ------
+    ValueError
+        Where there is such a value.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from torchlearners.data import check_range
+    >>> check_range(np.array([[1.0, np.inf]]), ["age", "income"])
+    Traceback (most recent call last):
+    ...
+    ValueError: Input X contains infinity or a value too large for dtype('float32') in \
+column 'income'.
+    """
+    values = X.data if issparse(X) else X
+    if not values.size:
+        return
+    low, high = np.fmin.reduce(values, axis=None), np.fmax.reduce(values, axis=None)
+    largest = min(largest, float(np.finfo(values.dtype).max))
+    if low < -largest or high > largest:
+        beyond = np.abs(values) > largest
+        places = X.indices[beyond] if issparse(X) else np.nonzero(beyond)[1]
+        raise too_large(int(places.min()), names)
+
+
+def too_large(column: int, names: Any = None) -> ValueError:
+    """Return the error for values that float32 cannot hold.
+
+    Parameters
+    ----------
+    column : int
+    names : sequence of str or None, default=None
+
+    Returns
+    -------
+    ValueError
+    """
+    name = column if names is None else names[column]
     return ValueError(
-        "Input X contains infinity or a value too large for dtype('float32')."
+        "Input X contains infinity or a value too large for dtype('float32') in column "
+        f"{name!r}."
     )
 
 
-def _check_container(X: Any) -> Any:
+def _check_container(learner: Any, X: Any, columns: Any) -> Any:
+    """Return X, and what to take instead where not all of its columns are numbers."""
     if isinstance(X, str | bytes | dict) and not issparse(X):
         raise ValueError(
             f"Expected a 2D array-like or DataFrame, got {type(X).__name__} instead."
         )
     if isinstance(X, torch.Tensor):
-        return X.detach().cpu().numpy()
-    if hasattr(X, "columns"):
-        _check_columns(X)
-    return X
-
-
-def _check_columns(frame: Any) -> None:
+        return X.detach().cpu().numpy(), None
+    if not hasattr(X, "columns"):
+        return X, None
     import narwhals.stable.v2 as nw  # slow, and only needed for DataFrames
 
-    table = nw.from_native(frame, eager_only=True, pass_through=True)
+    times = Counter(map(str, X.columns))
+    if repeated := sorted(name for name, n in times.items() if n > 1):
+        raise ValueError(
+            f"X has duplicate columns: {', '.join(map(repr, repeated))}. The names of "
+            "columns must be unique; rename or drop some."
+        )
+    table = nw.from_native(X, eager_only=True, pass_through=True)
     if not isinstance(table, nw.DataFrame):
-        return
+        return X, None
+    for size, what in zip(table.shape, ("sample", "feature"), strict=True):
+        if size == 0:
+            raise ValueError(
+                f"Found array with 0 {what}(s) (shape={table.shape}) while a minimum "
+                f"of 1 is required by {type(learner).__name__}."
+            )
+    numeric = [t.is_numeric() or t == nw.Boolean for t in table.schema.values()]
+    if columns is None:
+        _refuse_words_and_times(table)
+    elif not all(numeric):
+        return X, table
+    return X, None
+
+
+def _refuse_words_and_times(table: Any) -> None:
+    import narwhals.stable.v2 as nw
+
     words = (nw.String, nw.Categorical, nw.Enum, nw.Binary)
     times = (nw.Datetime, nw.Date, nw.Time, nw.Duration)
     for name, dtype in table.schema.items():

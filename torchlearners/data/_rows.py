@@ -70,6 +70,8 @@ def merge_repeated_rows(
            [2.]]), array([0, 1]), array([1., 2.]))
     """
     rows = np.column_stack([X, y])
+    # Missing values equal each other here; there are no infinite ones.
+    rows[np.isnan(rows)] = np.inf
     _, first, group = np.unique(rows, axis=0, return_index=True, return_inverse=True)
     group = group.ravel()
     if weight is not None:

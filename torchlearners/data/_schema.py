@@ -10,7 +10,7 @@ import numpy as np
 import torch
 from sklearn.utils import assert_all_finite
 
-from torchlearners.data._checks import too_large
+from torchlearners.data._checks import check_range, too_large
 
 
 @dataclass(frozen=True)
@@ -60,13 +60,18 @@ class DataSpec:
 class Schema:
     """Column-wise standardization of numeric features, learned from training rows.
 
+    Missing values (NaN) become the mean of the training rows that have one.
+
     Parameters
     ----------
     scaling : {"standard"} or None, default="standard"
         "standard" subtracts the mean of each column and divides by its standard
         deviation (weighted, in float64); None passes the values on.
-    center, inverse_scale : ndarray of shape (n_features,)
-        What `fit` learned.
+    n_scaled : int or None, default=None
+        Number of columns that are scaled, from the first one; the others (indicators,
+        codes of categories) are passed on. None is all.
+    center, inverse_scale, fill : ndarray of shape (n_features,)
+        What `fit` learned; `fill` are the means. None refuses missing values.
 
     Examples
     --------
@@ -79,8 +84,10 @@ class Schema:
     """
 
     scaling: str | None = "standard"
+    n_scaled: int | None = None
     center: Any = None
     inverse_scale: Any = None
+    fill: Any = None
 
     def fit(self, X: np.ndarray, weight: np.ndarray | None) -> Schema:
         """Learn center and scale of each column.
@@ -95,12 +102,15 @@ class Schema:
         Schema
             This object.
         """
-        if self.scaling is None:
-            self.center = np.zeros(X.shape[1])
-            self.inverse_scale = np.ones(X.shape[1])
-            return self
-        self.center, scale = center_and_scale(X, weight)
-        self.inverse_scale = 1 / scale
+        n = X.shape[1] if self.n_scaled is None else self.n_scaled
+        self.fill = np.zeros(X.shape[1])
+        self.center = np.zeros(X.shape[1])
+        self.inverse_scale = np.ones(X.shape[1])
+        mean, scale = _present_center_and_scale(X[:, :n], weight)
+        self.fill[:n] = mean
+        if self.scaling is not None:
+            self.center[:n] = mean
+            self.inverse_scale[:n] = 1 / scale
         return self
 
     def tensor(self, X: np.ndarray, pad_to: int = 1) -> torch.Tensor:
@@ -121,22 +131,47 @@ class Schema:
         Raises
         ------
         ValueError
-            Where a value is NaN, infinite, or too large for float32.
+            Where a value is infinite, or too large for float32.
         """
         n_rows, n_features = X.shape
         out = np.zeros((-(-n_rows // pad_to) * pad_to, n_features), dtype=np.float32)
         rows = out[:n_rows]
+        if not self._scale(X, rows):
+            check_range(X)
+            if self.fill is None:
+                assert_all_finite(X, input_name="X")
+            X = np.where(np.isnan(X), self.fill, X)
+            if not self._scale(X, rows):
+                raise too_large(int(np.nonzero(~np.isfinite(rows))[1].min()))
+        return torch.from_numpy(out)
+
+    def _scale(self, X: np.ndarray, rows: np.ndarray) -> bool:
+        """Write scaled rows; tell whether all of them are finite."""
         with np.errstate(over="ignore", invalid="ignore"):
             np.multiply(X - self.center, self.inverse_scale, rows, casting="same_kind")
             total = rows.sum()  # one pass that finds NaN and infinity
-        if not math.isfinite(total) and not np.isfinite(rows).all():
-            assert_all_finite(X, input_name="X")
-            raise too_large()
-        return torch.from_numpy(out)
+        return math.isfinite(total) or bool(np.isfinite(rows).all())
 
     def state(self) -> dict[str, Any]:
         """Return plain data from which `Schema(**state)` is equal to this one."""
         return dict(vars(self))
+
+
+def _present_center_and_scale(
+    values: np.ndarray, weight: np.ndarray | None
+) -> tuple[np.ndarray, np.ndarray]:
+    """Return `center_and_scale` of the values that are not NaN; 0 and 1 of none."""
+    if values.shape[1] == 0:
+        return np.zeros(0), np.ones(0)
+    center, scale = center_and_scale(values, weight)
+    for i in np.flatnonzero(np.isnan(center)):
+        present = ~np.isnan(values[:, i])
+        center[i], scale[i] = 0.0, 1.0
+        if present.any():
+            share = None if weight is None else weight[present]
+            mean, spread = center_and_scale(values[present, i : i + 1], share)
+            center[i], scale[i] = mean[0], spread[0]
+    return center, scale
 
 
 def center_and_scale(

@@ -172,6 +172,7 @@ from torchlearners.graph._shape_table import (
 from torchlearners.graph._specs import (
     TensorSpec,
 )
+from torchlearners.graph._table_input import table_input
 
 __all__ = [
     "CELU",
@@ -331,4 +332,5 @@ __all__ = [
     "list_ops",
     "plan_network",
     "size_of",
+    "table_input",
 ]

@@ -30,6 +30,7 @@ from torchlearners.graph import (
     Sigmoid,
     SiLU,
     Tanh,
+    table_input,
 )
 from torchlearners.params import (
     REQUIRED,
@@ -104,12 +105,12 @@ class BaseMLP(ScalingLearner):
     lr: float = param(default=2e-3)
 
     def network(self, spec: DataSpec) -> Node:
-        """Return the layers, from (batch, n_numeric) to (batch, n_outputs)."""
+        """Return the layers, from rows of a table to (batch, n_outputs)."""
         sizes = self.hidden_layer_sizes
         make = self.activation
         named = isinstance(make, str)
         make_activation = ACTIVATIONS[make] if named else partial(Activation, make)
-        layers: list[Node] = []
+        layers = table_input(spec)
         for size in [sizes] if isinstance(sizes, Integral) else sizes:
             layers.append(Linear(int(size)))
             if self.normalization is not None:
@@ -119,12 +120,18 @@ class BaseMLP(ScalingLearner):
                 layers.append(Dropout(self.dropout))
         return Sequence([*layers, Head()])
 
+    def __sklearn_tags__(self) -> Any:
+        tags = super().__sklearn_tags__()
+        tags.input_tags.categorical = True
+        return tags
+
 
 class MLPClassifier(BaseMLP, ClassifierLearner):
     """Multilayer perceptron for classes [1]_: the first network to try on a table.
 
-    Takes numeric features and scales them itself. Trains in seconds on tens of
-    thousands of rows; an epoch costs time proportional to rows times weights.
+    Takes tables as they are: scales numeric features, fills missing values, and learns
+    a vector for each category. Trains in seconds on tens of thousands of rows; an epoch
+    costs time proportional to rows times weights.
 
     {parameters}
 
@@ -155,8 +162,9 @@ class MLPClassifier(BaseMLP, ClassifierLearner):
 class MLPRegressor(BaseMLP, RegressorLearner):
     """Multilayer perceptron for numbers [1]_: the first network to try on a table.
 
-    Takes numeric features, and scales them and the target itself. Trains in seconds on
-    tens of thousands of rows; an epoch costs time proportional to rows times weights.
+    Takes tables as they are: scales numeric features and the target, fills missing
+    values, and learns a vector for each category. Trains in seconds on tens of
+    thousands of rows; an epoch costs time proportional to rows times weights.
 
     {parameters}
 

@@ -32,6 +32,12 @@ class SmallOnInputs(ClassifierLearner):
     def _outputs(self, X):
         return super()._outputs(self._in_predict(X))
 
+    def __sklearn_tags__(self):
+        tags = super().__sklearn_tags__()
+        tags.input_tags.allow_nan = False
+        tags.input_tags.sparse = False
+        return tags
+
 
 def is_array(X):
     return isinstance(X, np.ndarray) and X.ndim == 2 and X.dtype.kind == "f"

@@ -1,0 +1,21 @@
+import pytest
+import torch
+
+from torchlearners.data import DataSpec
+from torchlearners.graph import Head, Sequence, table_input
+
+
+def test_a_table_of_numbers_needs_no_nodes():
+    assert table_input(DataSpec(n_numeric=3, n_outputs=1)) == []
+
+
+@pytest.mark.parametrize("n_numeric", [0, 2])
+def test_codes_become_vectors_beside_the_numbers(n_numeric):
+    spec = DataSpec(n_numeric=n_numeric, n_outputs=1, cardinalities=(3, 5))
+    module = Sequence([*table_input(spec), Head()]).build(spec)
+    rows = torch.zeros(4, n_numeric + 2)
+    rows[:, -1] = torch.tensor([0, 1, 4, 4])
+    out = module(rows)
+    assert out.shape == (4, 1)
+    assert out[2] == out[3]
+    assert len(set(out.flatten().tolist())) == 3

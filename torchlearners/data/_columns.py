@@ -1,0 +1,350 @@
+"""From a table as it is given to one matrix of numbers."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from datetime import date
+from decimal import Decimal
+from numbers import Real
+from typing import Any
+
+import numpy as np
+from scipy.sparse import issparse
+
+from torchlearners.data._checks import check_range
+from torchlearners.data._series import ArrayColumn, FrameColumn, column_of, seconds
+
+Column = ArrayColumn | FrameColumn
+
+# A column of strings with more levels, in over half of the rows, is text.
+_MOST_LEVELS = 1000
+_TEXT_REMEDY = (
+    "Drop it, or encode it before this learner, for example with scikit-learn's "
+    "TfidfVectorizer or TargetEncoder. If it is a category all the same, convert it "
+    "to a categorical dtype."
+)
+_REMEDY = "Drop it, or encode it as numbers before this learner."
+
+
+@dataclass
+class ColumnEncoder:
+    """From columns of any kind to one matrix: numbers, indicators, codes.
+
+    Numeric columns stay what they are, NaN where a value is missing; times become
+    seconds since 1970. Each one with missing values in `fit` has an indicator column
+    of 0 and 1. Categories become codes from 1 in the sorted order of their levels; 0
+    is for what is missing, and for what `fit` has not seen.
+
+    Parameters
+    ----------
+    categorical : "from_dtype", None or array-like, default="from_dtype"
+        Which columns are categorical; see the learners' `categorical_features`.
+    names : list of str or None, default=None
+        Names of the columns; like all that follows learned by `fit`.
+    kinds : list of {"number", "time", "duration", "category"}
+        One for each column.
+    levels : list of list
+        Of each categorical column, as str, int, float or bool.
+    indicators : list of int
+        Columns with missing values.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from torchlearners.data import ColumnEncoder
+    >>> X = np.array([[0.5, 7], [np.nan, 8]])
+    >>> columns = ColumnEncoder(categorical=[1]).fit(X)
+    >>> columns.matrix(X)
+    array([[0.5, 0. , 1. ],
+           [nan, 1. , 2. ]])
+    >>> columns.cardinalities
+    (3,)
+    """
+
+    categorical: Any = "from_dtype"
+    names: list[str] | None = None
+    kinds: list[str] = field(default_factory=list)
+    levels: list[list[Any]] = field(default_factory=list)
+    indicators: list[int] = field(default_factory=list)
+
+    def __post_init__(self) -> None:
+        kinds = enumerate(self.kinds)
+        self._numeric = [i for i, kind in kinds if kind != "category"]
+        self._coded = [i for i, kind in enumerate(self.kinds) if kind == "category"]
+        self._passes = not (self.takes_objects or self.indicators)
+
+    @property
+    def takes_objects(self) -> bool:
+        """Whether arrays of objects may hold more than numbers."""
+        if self.kinds:
+            return any(kind != "number" for kind in self.kinds)
+        return not (self.categorical is None or isinstance(self.categorical, str))
+
+    @property
+    def n_scaled(self) -> int:
+        """Number of columns of the matrix that are neither indicators nor codes."""
+        return len(self._numeric)
+
+    @property
+    def n_numeric(self) -> int:
+        """Number of columns of the matrix that are no codes."""
+        return len(self._numeric) + len(self.indicators)
+
+    @property
+    def cardinalities(self) -> tuple[int, ...]:
+        """Number of codes of each categorical column."""
+        return tuple(len(levels) + 1 for levels in self.levels)
+
+    @property
+    def feature_names(self) -> tuple[str, ...]:
+        """Names of the columns of the matrix, where those of the table have names."""
+        if self.names is None:
+            return ()
+        return (
+            *(self.names[i] for i in self._numeric),
+            *(f"{self.names[i]} is missing" for i in self.indicators),
+            *(self.names[i] for i in self._coded),
+        )
+
+    def fit(
+        self, X: Any, names: Any = None, weight: np.ndarray | None = None
+    ) -> ColumnEncoder:
+        """Learn kinds, levels and which columns have missing values.
+
+        Parameters
+        ----------
+        X : ndarray, sparse matrix or narwhals DataFrame
+            As `check_features` returns it.
+        names : array-like of str or None, default=None
+            Names of the columns.
+        weight : ndarray of shape (n_samples,) or None, default=None
+            Rows of weight zero are left out.
+
+        Returns
+        -------
+        ColumnEncoder
+            This object.
+
+        Raises
+        ------
+        ValueError
+            Where `categorical` does not fit, or a column is neither numeric nor
+            categorical, with its name.
+        """
+        self.names = None if names is None else [str(name) for name in names]
+        if weight is not None and not weight.all():
+            X = X[np.flatnonzero(weight)]
+        n_columns = X.shape[1]
+        chosen = _chosen(self.categorical, n_columns, self.names)
+        self.kinds, self.levels = ["number"] * n_columns, []
+        if isinstance(X, np.ndarray) and X.dtype.kind == "f" and not any(chosen):
+            missing = np.isnan(X.min(axis=0))  # the usual case, in one pass
+        else:
+            missing = np.array(
+                [self._fit_column(column_of(X, i), i, c) for i, c in enumerate(chosen)]
+            )
+        self.indicators = np.flatnonzero(missing).tolist()
+        self.__post_init__()
+        return self
+
+    def _fit_column(self, column: Column, i: int, coded: bool | None) -> bool:
+        """Learn a column; tell whether it needs an indicator."""
+        self.kinds[i] = self._kind(column, i, coded)
+        if self.kinds[i] != "category":
+            return bool(np.isnan(self._numbers(column, i)).any())
+        levels = {_plain(value) for value in self._distinct(column, i)}
+        order = sorted(levels, key=lambda v: (isinstance(v, str), v))
+        self.levels.append(order)
+        return False
+
+    def matrix(self, X: Any) -> np.ndarray:
+        """Return the matrix of numeric columns, indicators and codes.
+
+        Parameters
+        ----------
+        X : ndarray, sparse matrix or narwhals DataFrame
+            As `check_features` returns it.
+
+        Returns
+        -------
+        ndarray of shape (n_samples, n_numeric + n_categorical)
+            float32 for a float32 array, else float64; X itself where it is an array
+            of numbers without indicators.
+
+        Raises
+        ------
+        ValueError
+            Where a column holds another kind of values than in `fit`, or infinity.
+        """
+        if not isinstance(X, np.ndarray) and issparse(X):
+            X = X.toarray()
+        floats = isinstance(X, np.ndarray) and X.dtype.kind == "f"
+        if floats and self._passes:
+            return X
+        dtype = X.dtype if floats else np.float64
+        out = np.empty((X.shape[0], self.n_numeric + len(self.levels)), dtype)
+        numbers = out[:, : self.n_scaled]
+        if floats and not {"time", "duration"} & set(self.kinds):
+            numbers[:] = X[:, self._numeric]
+        else:
+            for place, i in enumerate(self._numeric):
+                numbers[:, place] = self._numbers(column_of(X, i), i)
+        check_range(numbers, self.feature_names or self._numeric)
+        places = [self._numeric.index(i) for i in self.indicators]
+        out[:, self.n_scaled : self.n_numeric] = np.isnan(numbers[:, places])
+        for place, i in enumerate(self._coded):
+            codes = self._codes(column_of(X, i), i, self.levels[place])
+            out[:, self.n_numeric + place] = codes
+        return out
+
+    def state(self) -> dict[str, Any]:
+        """Return plain data from which `ColumnEncoder(**state)` encodes alike."""
+        return {k: getattr(self, k) for k in ("names", "kinds", "levels", "indicators")}
+
+    # One column.
+
+    def _name(self, i: int) -> str:
+        return f"Column {i if self.names is None else repr(self.names[i])} of X"
+
+    def _kind(self, column: Column, i: int, coded: bool | None) -> str:
+        """Return the kind of a column; `coded` where the user said it."""
+        if coded:
+            return "category"
+        kind = column.kind or self._kind_by_values(column, i)
+        if kind not in ("text", "category"):
+            return kind
+        if coded is False:
+            raise ValueError(
+                f"{self._name(i)} holds {column.dtype} values, which are not numeric, "
+                f"and categorical_features={self.categorical!r} leaves it out. Add it "
+                "there, or set categorical_features='from_dtype'."
+            )
+        if kind == "text":
+            n_levels = len(self._distinct(column, i))
+            n_rows = int((~column.missing()).sum())
+            if n_levels > max(_MOST_LEVELS, n_rows / 2):
+                raise ValueError(
+                    f"{self._name(i)} holds {n_levels} different strings in {n_rows} "
+                    f"rows, which is text and no category. {_TEXT_REMEDY}"
+                )
+        return "category"
+
+    def _kind_by_values(self, column: Column, i: int) -> str:
+        distinct = self._distinct(column, i)
+        if distinct and all(isinstance(v, Real | Decimal) for v in distinct):
+            return "number"
+        if distinct and all(isinstance(v, date) for v in distinct):
+            return "time"
+        if all(isinstance(v, str | Real) for v in distinct):
+            return "text"
+        types = sorted({type(v).__name__ for v in distinct})
+        raise ValueError(
+            f"{self._name(i)} holds {', '.join(types)} values, which are neither "
+            f"numbers nor categories. {_REMEDY}"
+        )
+
+    def _distinct(self, column: Column, i: int) -> set[Any]:
+        """Return the values that are not missing."""
+        pairs = zip(column.values(), column.missing(), strict=True)
+        try:
+            return {v for v in {v for v, missing in pairs if not missing} if v == v}
+        except TypeError:
+            raise ValueError(
+                f"{self._name(i)} holds {column.dtype} values, which are neither "
+                f"numbers nor categories. {_REMEDY}"
+            ) from None
+
+    def _numbers(self, column: Column, i: int) -> np.ndarray:
+        """Return a column that is not categorical as floats."""
+        kind, now = self.kinds[i], column.kind
+        if now == kind:
+            return column.numbers() if kind == "number" else column.seconds()
+        missing = column.missing()
+        if missing.all():
+            return np.full(len(missing), np.nan)
+        if now is not None:
+            raise self._other_kind(i, f"{kind}s", f"{column.dtype} values")
+        pairs = zip(column.values(), missing, strict=True)
+        values = [None if is_missing else v for v, is_missing in pairs]
+        dtype = {"number": "f8", "time": "M8[us]", "duration": "m8[us]"}[kind]
+        try:
+            array = np.array(values, dtype)
+        except (TypeError, ValueError):
+            types = sorted({type(v).__name__ for v in values if v is not None})
+            raise self._other_kind(i, f"{kind}s", ", ".join(types)) from None
+        return array if kind == "number" else seconds(array)
+
+    def _codes(self, column: Column, i: int, levels: list[Any]) -> list[int]:
+        known = {level: code for code, level in enumerate(levels, 1)}
+        distinct = {value: _plain(value) for value in self._distinct(column, i)}
+        # "1" is not 1, and to take all of them for unseen would be a silent mistake.
+        now = {isinstance(level, str) for level in distinct.values()}
+        then = {isinstance(level, str) for level in levels}
+        if now and then and not now & then:
+            words = ("strings", "numbers")
+            raise self._other_kind(i, *(words if True in then else words[::-1]))
+        codes = {value: known.get(level, 0) for value, level in distinct.items()}
+        pairs = zip(column.values(), column.missing(), strict=True)
+        return [0 if missing else codes.get(v, 0) for v, missing in pairs]
+
+    def _other_kind(self, i: int, then: str, now: str) -> ValueError:
+        return ValueError(f"{self._name(i)} held {then} in fit, and now holds {now}.")
+
+
+def _plain(value: Any) -> Any:
+    """Return what stands for a level in a file."""
+    value = value.item() if isinstance(value, np.generic) else value
+    return value if isinstance(value, str | bool | int | float) else str(value)
+
+
+def _chosen(
+    categorical: Any, n_columns: int, names: list[str] | None
+) -> list[bool | None]:
+    """Tell of each column whether the user says it is categorical; None: by dtype.
+
+    The rules are those of scikit-learn's HistGradientBoostingClassifier.
+    """
+    if categorical is None:
+        return [False] * n_columns
+    if isinstance(categorical, str):
+        return [None] * n_columns
+    items = [v.item() if isinstance(v, np.generic) else v for v in categorical]
+    types = sorted({type(item).__name__ for item in items})
+    if not items:
+        return [False] * n_columns
+    if types not in (["bool"], ["int"], ["str"]):
+        raise ValueError(
+            "categorical_features must be an array-like of bool, int or str, got: "
+            f"{categorical!r}."
+        )
+    if types == ["bool"]:
+        if len(items) != n_columns:
+            raise ValueError(
+                "categorical_features set as a boolean mask must have shape "
+                f"(n_features,), got: ({len(items)},), with {n_columns} features."
+            )
+        return items
+    if types == ["str"]:
+        items = [_place(name, names) for name in items]
+    if max(items) >= n_columns or min(items) < 0:
+        raise ValueError(
+            "categorical_features set as integer indices must be in [0, n_features - "
+            f"1], got: {categorical!r}, with {n_columns} features."
+        )
+    places = set(items)
+    return [i in places for i in range(n_columns)]
+
+
+def _place(name: str, names: list[str] | None) -> int:
+    if names is None:
+        raise ValueError(
+            "categorical_features should be passed as an array of integers or as a "
+            "boolean mask when the model is fitted on data without feature names, got: "
+            f"{name!r}."
+        )
+    if name not in names:
+        raise ValueError(
+            f"categorical_features has an item value '{name}' which is not a valid "
+            f"feature name of the training data. Observed feature names: {names}"
+        )
+    return names.index(name)

@@ -1,0 +1,149 @@
+"""One column of a table, whatever library it comes from."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from scipy.sparse import issparse
+
+_MICROSECONDS = 1e6
+
+
+def column_of(X: Any, i: int) -> ArrayColumn | FrameColumn:
+    """Return column number `i` of an array, a sparse matrix or a narwhals DataFrame.
+
+    Parameters
+    ----------
+    X : ndarray, sparse matrix or narwhals DataFrame
+    i : int
+
+    Returns
+    -------
+    ArrayColumn or FrameColumn
+    """
+    if issparse(X):
+        return ArrayColumn(X[:, [i]].toarray().ravel())
+    if isinstance(X, np.ndarray):
+        return ArrayColumn(X[:, i])
+    return FrameColumn(X[X.columns[i]])
+
+
+class ArrayColumn:
+    """A column of an array.
+
+    Parameters
+    ----------
+    values : ndarray of shape (n_samples,)
+    """
+
+    def __init__(self, values: np.ndarray) -> None:
+        self.array = values
+        self.dtype = values.dtype
+
+    @property
+    def kind(self) -> str | None:
+        """Tell "number", "time", "duration" or "text"; None where only values tell."""
+        kinds = {"M": "time", "m": "duration", "U": "text"}
+        kinds.update(dict.fromkeys("fiub", "number"))
+        return kinds.get(self.dtype.kind)
+
+    def missing(self) -> np.ndarray:
+        """Return a bool for each row."""
+        if self.dtype.kind == "O":
+            return np.array([_is_missing(v) for v in self.array], dtype=bool)
+        # NaN and NaT are not what they are.
+        return np.asarray(self.array != self.array)
+
+    def values(self) -> list[Any]:
+        """Return Python objects."""
+        return self.array.tolist()
+
+    def numbers(self) -> np.ndarray:
+        """Return floats."""
+        return self.array.astype(np.float64)
+
+    def seconds(self) -> np.ndarray:
+        """Return seconds as float64, since 1970 where they are times."""
+        return seconds(self.array)
+
+
+class FrameColumn:
+    """A column of a DataFrame.
+
+    Parameters
+    ----------
+    series : narwhals Series
+    """
+
+    def __init__(self, series: Any) -> None:
+        self.series = series
+        self.dtype = series.dtype
+
+    @property
+    def kind(self) -> str | None:
+        """As in `ArrayColumn`; also "category"."""
+        import narwhals.stable.v2 as nw  # slow, and only needed for DataFrames
+
+        if self.dtype.is_numeric() or self.dtype == nw.Boolean:
+            return "number"
+        if isinstance(self.dtype, nw.Datetime | nw.Date):
+            return "time"
+        if isinstance(self.dtype, nw.Duration):
+            return "duration"
+        if isinstance(self.dtype, nw.Categorical | nw.Enum):
+            return "category"
+        return "text" if isinstance(self.dtype, nw.String) else None
+
+    def missing(self) -> np.ndarray:
+        """Return a bool for each row."""
+        return np.asarray(self.series.is_null().to_numpy(), dtype=bool)
+
+    def values(self) -> list[Any]:
+        """Return Python objects."""
+        return self.series.to_list()
+
+    def numbers(self) -> np.ndarray:
+        """Return floats."""
+        import narwhals.stable.v2 as nw
+
+        return np.asarray(self.series.cast(nw.Float64).to_numpy(), dtype=np.float64)
+
+    def seconds(self) -> np.ndarray:
+        """Return seconds as float64, since 1970 where they are times."""
+        if self.kind == "duration":
+            return seconds(np.asarray(self.series.to_numpy(), dtype="m8[us]"))
+        return FrameColumn(self.series.dt.timestamp("us")).numbers() / _MICROSECONDS
+
+
+def seconds(values: np.ndarray) -> np.ndarray:
+    """Return times or durations as seconds in float64, NaN where they are missing.
+
+    Parameters
+    ----------
+    values : ndarray of dtype datetime64 or timedelta64
+
+    Returns
+    -------
+    ndarray
+        Times count from the start of 1970.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from torchlearners.data._series import seconds
+    >>> seconds(np.array(["1969-12-31T23:59", "NaT"], dtype="datetime64[s]"))
+    array([-60.,  nan])
+    """
+    unit = f"{values.dtype.kind}8[us]"
+    counts = values.astype(unit).astype(np.float64) / _MICROSECONDS
+    return np.where(np.isnat(values), np.nan, counts)
+
+
+def _is_missing(value: Any) -> bool:
+    if value is None:
+        return True
+    try:
+        return bool(value != value)
+    except (TypeError, ValueError):  # pandas' NA, or an array
+        return not hasattr(value, "__len__")
