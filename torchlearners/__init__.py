@@ -14,23 +14,35 @@ from typing import Any
 _LEARNERS = {
     "DummyTorchClassifier": "tabular",
     "DummyTorchRegressor": "tabular",
+    "FTTransformerClassifier": "tabular",
+    "FTTransformerRegressor": "tabular",
     "GraphClassifier": "custom",
     "GraphRegressor": "custom",
     "MLPClassifier": "tabular",
     "MLPRegressor": "tabular",
     "ModuleClassifier": "custom",
     "ModuleRegressor": "custom",
+    "ResNetClassifier": "tabular",
+    "ResNetRegressor": "tabular",
+    "TabMClassifier": "tabular",
+    "TabMRegressor": "tabular",
 }
 
 __all__ = [
     "DummyTorchClassifier",
     "DummyTorchRegressor",
+    "FTTransformerClassifier",
+    "FTTransformerRegressor",
     "GraphClassifier",
     "GraphRegressor",
     "MLPClassifier",
     "MLPRegressor",
     "ModuleClassifier",
     "ModuleRegressor",
+    "ResNetClassifier",
+    "ResNetRegressor",
+    "TabMClassifier",
+    "TabMRegressor",
 ]
 
 __version__ = version("torchlearners")

@@ -6,6 +6,7 @@ __all__ = [
     "ArchitectureError",
     "BatchSplitWarning",
     "CheckpointWarning",
+    "ManyFeaturesWarning",
     "MeasureError",
     "NonFiniteLossError",
     "StorageError",
@@ -43,6 +44,10 @@ class BatchSplitWarning(UserWarning):
 
 class CheckpointWarning(UserWarning):
     """A checkpoint could not be written; training goes on."""
+
+
+class ManyFeaturesWarning(UserWarning):
+    """A network whose cost grows with the square of the features is given many."""
 
 
 class StorageError(ValueError):

@@ -308,3 +308,15 @@ class Foreign(nn.Module):
 )
 def test_a_module_that_may_ask_the_global_state_is_recognized(module, unbound):
     assert draws_unbound_numbers(module) is unbound
+
+
+@pytest.mark.timeout(20)
+def test_in_contexts_inside_each_other_the_inner_generator_answers_alone():
+    outer, inner = torch.Generator().manual_seed(1), torch.Generator().manual_seed(2)
+    before = outer.get_state()
+    ones = torch.ones(50)
+    with random_numbers_from(outer), random_numbers_from(inner):
+        nested = torch.nn.functional.dropout(ones)
+    with random_numbers_from(torch.Generator().manual_seed(2)):
+        assert torch.equal(torch.nn.functional.dropout(ones), nested)
+    assert torch.equal(outer.get_state(), before)

@@ -204,3 +204,21 @@ def test_a_choice_survives_clone_and_pickle(cls):
     for copy in (clone(changed), pickle.loads(pickle.dumps(changed))):
         assert type(copy) is cls
         assert copy.get_params() == changed.get_params()
+
+
+@pytest.mark.parametrize("choice", ["adamw", "sgd", "radam", torch.optim.AdamW])
+def test_parameters_without_weight_decay_are_a_group_of_their_own(choice):
+    one, two = parameters = [torch.nn.Parameter(torch.ones(2)) for _ in range(2)]
+    optimizer = build_optimizer(choice, parameters, 0.1, 0.5, [two])
+    for p in parameters:
+        p.grad = torch.zeros(2)
+    optimizer.step()
+    assert [group["params"] for group in optimizer.param_groups] == [[one], [two]]
+    assert (one < 1).all()
+    assert (two == 1).all()
+
+
+def test_without_weight_decay_there_is_one_group():
+    parameters = [torch.nn.Parameter(torch.ones(2)) for _ in range(2)]
+    optimizer = build_optimizer("lbfgs", parameters, 0.1, 0.0, parameters[1:])
+    assert len(optimizer.param_groups) == 1

@@ -9,7 +9,8 @@ from sklearn.utils.class_weight import compute_class_weight
 from sklearn.utils.multiclass import check_classification_targets, type_of_target
 
 from torchlearners._compat import ClassifierMixin, fit_context
-from torchlearners.base._learner import _ATTRIBUTES, TorchLearner
+from torchlearners.base._learner import TorchLearner
+from torchlearners.base._parameters import ATTRIBUTES
 from torchlearners.data import ClassTarget, MultilabelTarget, Target, check_labels
 from torchlearners.params import one_of, optional, param
 from torchlearners.training import ClassifierNet, Net
@@ -46,7 +47,7 @@ class ClassifierLearner(ClassifierMixin, TorchLearner):
         "(weighted) class frequencies. Not for multilabel targets.",
     )
 
-    _doc_sections = {"attributes": _ATTRIBUTES.rstrip() + _CLASSES}
+    _doc_sections = {"attributes": ATTRIBUTES.rstrip() + _CLASSES}
 
     @fit_context(prefer_skip_nested_validation=True)
     def fit(

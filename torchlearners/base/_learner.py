@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from numbers import Integral
 from typing import Any, ClassVar
 
 import numpy as np
@@ -14,12 +13,12 @@ from torch import nn
 from torchlearners._compat import CallbackSupportMixin, callback_teardown
 from torchlearners.base._checks import as_module, check_network, training_identity
 from torchlearners.base._control import add_watching_callbacks, training_callbacks
-from torchlearners.base._parameters import LearnerParameters
+from torchlearners.base._parameters import ATTRIBUTES, LearnerParameters
 from torchlearners.base._rows import (
     Rows,
     draw_seed,
     fitted_schema,
-    given_order,
+    row_order,
     split_rows,
     tensors_of,
     weighted_rows,
@@ -38,11 +37,11 @@ from torchlearners.data import (
 )
 from torchlearners.exceptions import NonFiniteLossError
 from torchlearners.graph import Node
-from torchlearners.nn import random_numbers_from
+from torchlearners.nn import fit_to_data, random_numbers_from
 from torchlearners.training import (
     Net,
+    TensorData,
     automatic_batch_size,
-    balanced_order,
     build_loss,
     load_net_state,
     net_state,
@@ -55,31 +54,6 @@ from torchlearners.training import (
 _EARLY_STOPPING_ROWS = 200
 # One to three rows would go through other kernels than many, with other rounding.
 _ROW_MULTIPLE = 4
-
-_ATTRIBUTES = """
-Attributes
-----------
-n_features_in_ : int
-    Number of features seen in `fit`.
-feature_names_in_ : ndarray of shape (`n_features_in_`,)
-    Names of the features, where X had column names that are all strings.
-n_iter_ : int
-    Number of epochs trained, over all fits of a warm start.
-best_epoch_ : int or None
-    Epoch with the best validation score, counted from 1; None without validation rows.
-best_score_ : float or None
-    That score: of the first of `measures_valid`, else the validation loss.
-stopped_epoch_ : int or None
-    Epoch after which early stopping ended training; None where it did not.
-history_ : skorch.history.History
-    One dict an epoch, with ``train_loss``, ``valid_loss`` and ``dur`` (seconds).
-net_ : torchlearners.training.Net
-    The trained `skorch.NeuralNet`; ``net_.module_`` is the torch module.
-device_ : str
-    Device on which the network was trained.
-seed_ : int
-    Seed of the one generator that all random numbers came from.
-"""
 
 
 class TorchLearner(CallbackSupportMixin, NetworkViews, LearnerParameters):
@@ -103,7 +77,7 @@ class TorchLearner(CallbackSupportMixin, NetworkViews, LearnerParameters):
     array([0])
     """
 
-    _doc_sections: ClassVar[dict[str, str]] = {"attributes": _ATTRIBUTES}
+    _doc_sections: ClassVar[dict[str, str]] = {"attributes": ATTRIBUTES}
 
     # A path is not metadata that a pipeline could route.
     __metadata_request__fit = {"resume": False}
@@ -130,6 +104,21 @@ class TorchLearner(CallbackSupportMixin, NetworkViews, LearnerParameters):
     def schema(self) -> Schema:
         """Return how numeric features are scaled, before it is fitted."""
         return Schema()
+
+    def no_weight_decay(self, module: nn.Module) -> set[str]:
+        """Return the names of the parameters that `weight_decay` leaves alone.
+
+        Parameters
+        ----------
+        module : torch.nn.Module
+            The untrained network.
+
+        Returns
+        -------
+        set of str
+            Of those that ``module.named_parameters()`` gives; none by default.
+        """
+        return set()
 
     @property
     def history_(self) -> Any:
@@ -254,6 +243,7 @@ class TorchLearner(CallbackSupportMixin, NetworkViews, LearnerParameters):
             n_outputs=target.n_outputs,
             cardinalities=columns.cardinalities,
             feature_names=columns.feature_names,
+            target=target.kind,
         )
         generator = torch.Generator().manual_seed(seed)
         state = net_state(self.net_) if continuing else None
@@ -277,8 +267,11 @@ class TorchLearner(CallbackSupportMixin, NetworkViews, LearnerParameters):
         try:
             n_threads = self._threads(net, batch_size)
             with torch_threads(n_threads), no_autocast(device), callback_teardown(self):
+                data = tensors_of(schema, target, by_class, *train)
+                if not continuing:
+                    self._before_first_step(net, data)
                 net.train_on(
-                    tensors_of(schema, target, by_class, *train),
+                    data,
                     valid and tensors_of(schema, target, by_class, *valid),
                     resume_from=checkpoint and checkpoint["training"],
                 )
@@ -288,6 +281,10 @@ class TorchLearner(CallbackSupportMixin, NetworkViews, LearnerParameters):
             stopped_by = error
         self.__dict__.update(fitted(net))
         return stopped_by
+
+    def _before_first_step(self, net: Net, data: TensorData) -> None:
+        """Let a new network see the training rows."""
+        fit_to_data(net.module_, data.X.to(net.device))
 
     def _seed(self, continuing: bool, checkpoint: dict[str, Any] | None) -> int:
         if continuing:
@@ -369,22 +366,14 @@ class TorchLearner(CallbackSupportMixin, NetworkViews, LearnerParameters):
             callbacks=callbacks,
             device=device,
             n_outputs=spec.n_outputs,
+            no_weight_decay=self.no_weight_decay(module),
         )
         with torch_threads(1):
             net.initialize()
             return net if state is None else load_net_state(net, state)
 
     def _row_order(self, target: Target) -> Any:
-        if self.sampler == "balanced":
-            if target.kind != "classes":
-                raise ValueError(
-                    "sampler='balanced' needs one class a row; this target holds "
-                    f"{target.kind}. Leave sampler=None, or give a function."
-                )
-            return balanced_order
-        if self.sampler is None and not self.shuffle:
-            return given_order
-        return self.sampler
+        return row_order(self.sampler, self.shuffle, target)
 
     def _is_auto(self, name: str) -> bool:
         value = getattr(self, name)

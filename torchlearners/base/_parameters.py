@@ -32,6 +32,31 @@ _NAMED: dict[str, Any] = {
     "lr_schedule": SCHEDULES,
 }
 
+ATTRIBUTES = """
+Attributes
+----------
+n_features_in_ : int
+    Number of features seen in `fit`.
+feature_names_in_ : ndarray of shape (`n_features_in_`,)
+    Names of the features, where X had column names that are all strings.
+n_iter_ : int
+    Number of epochs trained, over all fits of a warm start.
+best_epoch_ : int or None
+    Epoch with the best validation score, counted from 1; None without validation rows.
+best_score_ : float or None
+    That score: of the first of `measures_valid`, else the validation loss.
+stopped_epoch_ : int or None
+    Epoch after which early stopping ended training; None where it did not.
+history_ : skorch.history.History
+    One dict an epoch, with ``train_loss``, ``valid_loss`` and ``dur`` (seconds).
+net_ : torchlearners.training.Net
+    The trained `skorch.NeuralNet`; ``net_.module_`` is the torch module.
+device_ : str
+    Device on which the network was trained.
+seed_ : int
+    Seed of the one generator that all random numbers came from.
+"""
+
 
 class Callbacks(Constraint):
     """Allow a list of skorch callbacks, or of pairs of name and callback (or None)."""

@@ -16,7 +16,7 @@ from torchlearners.data import (
     drop_zero_weights,
     validation_split,
 )
-from torchlearners.training import TensorData
+from torchlearners.training import TensorData, balanced_order
 
 # Features, encoded target and weights.
 Rows = tuple[np.ndarray, np.ndarray, np.ndarray | None]
@@ -102,9 +102,28 @@ def fitted_schema(learner: Any, columns: ColumnEncoder, rows: Rows) -> Schema:
     return schema
 
 
-def given_order(data: TensorData, generator: torch.Generator) -> torch.Tensor:
-    """Return the numbers of all rows, in order: a sampler that does not shuffle."""
-    return torch.arange(len(data))
+def row_order(sampler: Any, shuffle: bool, target: Target) -> Any:
+    """Return the function of data and generator that says which rows make an epoch.
+
+    Parameters
+    ----------
+    sampler, shuffle : object, bool
+        The learner's parameters.
+    target : Target
+
+    Returns
+    -------
+    callable or None
+        None takes each row once, in a new order.
+    """
+    if sampler == "balanced":
+        if target.kind != "classes":
+            raise ValueError(
+                "sampler='balanced' needs one class a row; this target holds "
+                f"{target.kind}. Leave sampler=None, or give a function."
+            )
+        return balanced_order
+    return _given_order if sampler is None and not shuffle else sampler
 
 
 def draw_seed(random_state: Any) -> int:
@@ -166,3 +185,7 @@ def tensors_of(
         # A copy, since the user's array may change, or be read-only.
         given_weight=None if given is None else torch.tensor(given),
     )
+
+
+def _given_order(data: TensorData, generator: torch.Generator) -> torch.Tensor:
+    return torch.arange(len(data))

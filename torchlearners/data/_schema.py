@@ -28,6 +28,9 @@ class DataSpec:
         the numeric features, then one code from 0 for each categorical one.
     feature_names : tuple of str, default=()
         Names of all columns, where they have names.
+    target : {"values", "classes", "labels"}, default="values"
+        What the outputs are for: values, classes of which one is true, or labels of
+        which any number is.
 
     Examples
     --------
@@ -40,6 +43,7 @@ class DataSpec:
     n_outputs: int
     cardinalities: tuple[int, ...] = field(default=(), repr=False)
     feature_names: tuple[str, ...] = field(default=(), repr=False)
+    target: str = field(default="values", repr=False)
 
     def __post_init__(self) -> None:
         # From a file they come as lists.

@@ -8,12 +8,14 @@ from dataclasses import replace
 from functools import partial
 from typing import Any, ClassVar
 
+import torch
 from torch import nn
 
 import torchlearners.nn as own
 from torchlearners.exceptions import ArchitectureError
 from torchlearners.graph._op import Layer, Op, Specs, as_op, size_of
 from torchlearners.graph._specs import TensorSpec
+from torchlearners.nn import random_numbers_from
 from torchlearners.params import REQUIRED, boolean, optional, param
 
 layer = partial(as_op, module="torchlearners.graph")
@@ -268,6 +270,51 @@ class _CategoricalTokenizer(_OfCodes, _Tokenizer):
     """Each category becomes a token."""
 
 
+class _Members(Layer):
+    """To members of an ensemble, or back."""
+
+    def dimension_names(self, specs: Specs, ndims: list[int]) -> list[Any]:
+        names = ("batch", "member", "feature")
+        return [names if n == 3 else ("batch", "feature")[:n] for n in ndims]
+
+
+class _KnownShape(Layer):
+    """Tokens out of a module that is not run to see them.
+
+    On the meta device some functions of torch load its compiler, which takes seconds.
+    """
+
+    def shape(self, given: tuple[int | None, ...]) -> tuple[int | None, ...]:
+        """Return the shape of the output."""
+        raise NotImplementedError
+
+    def infer(self, specs: Specs, outputs: tuple[str, ...]) -> Specs:
+        self.check(specs)
+        with torch.device("meta"), random_numbers_from(torch.Generator()):
+            self.make_module(specs, outputs)  # raises where an argument is wrong
+        names = ("batch", "token", "feature")
+        return [replace(specs[0], shape=self.shape(specs[0].shape), names=names)]
+
+
+class _Block(_KnownShape):
+    """A transformer block, which may leave out all tokens but the first."""
+
+    query: str
+
+    def shape(self, given: tuple[int | None, ...]) -> tuple[int | None, ...]:
+        batch, tokens, size = given
+        return batch, 1 if self.query == "first" else tokens, size
+
+
+class _Embedding(_KnownShape):
+    """Each number becomes a token."""
+
+    d_embedding: int
+
+    def shape(self, given: tuple[int | None, ...]) -> tuple[int | None, ...]:
+        return *given, self.d_embedding
+
+
 def _cardinalities(specs: Specs) -> Any:
     return specs[0].cardinalities or None
 
@@ -301,3 +348,17 @@ CategoricalTokenizer = layer(
     own.CategoricalTokenizer, _coded, base=_CategoricalTokenizer
 )
 CategoricalEmbedding = layer(own.CategoricalEmbedding, _coded, base=_OfCodes)
+FTTransformerBlock = layer(
+    own.FTTransformerBlock, {"d_token": size_of(-1)}, base=_Block, _ndims=(3,)
+)
+PiecewiseLinearEmbedding = layer(
+    own.PiecewiseLinearEmbedding, _n_features, base=_Embedding, _ndims=(2,)
+)
+
+# Members of an ensemble
+_members = {"in_features": size_of(-1), "k": size_of(1)}
+ExpandMembers = layer(own.ExpandMembers, base=_Members)
+ScaleEnsemble = layer(own.ScaleEnsemble, _members, _ndims=(3,))
+BatchEnsembleLinear = layer(own.BatchEnsembleLinear, _members, _ndims=(3,))
+LinearEnsemble = layer(own.LinearEnsemble, _members, _ndims=(3,))
+MeanMembers = layer(own.MeanMembers, base=_Members, _ndims=(3,))

@@ -13,6 +13,7 @@ from torchlearners.nn._dropout import Dropout
 from torchlearners.nn._fit_to_data import fit_to_data
 from torchlearners.nn._function import Function
 from torchlearners.nn._gated import GEGLU, ReGLU, SwiGLU
+from torchlearners.nn._mean_members import MeanMembers
 from torchlearners.nn._merging import Attend, Concat, Mean, Product, Stack, Sum
 from torchlearners.nn._numeric_embeddings import (
     PBLDEmbedding,
@@ -48,6 +49,7 @@ __all__ = [
     "Function",
     "LinearEnsemble",
     "Mean",
+    "MeanMembers",
     "NumericTokenizer",
     "PBLDEmbedding",
     "PeriodicEmbedding",

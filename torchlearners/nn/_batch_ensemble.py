@@ -41,7 +41,7 @@ def _new_scaling(
     elif init == "random-signs":
         values.bernoulli_(0.5).mul_(2).sub_(1)
     if chunks is not None:
-        values = values.repeat_interleave(torch.tensor([*chunks]), 1)
+        values = values[:, [i for i, n in enumerate(chunks) for _ in range(n)]]
     return nn.Parameter(values)
 
 

@@ -130,21 +130,26 @@ class FTTransformerBlock(ShowsArguments):
         x = self._asking(x) + self.drop_added(added)
         return x + self.drop_added(self.ffn(x))
 
-    def attention_map(self, x: Tensor) -> Tensor:
+    def attention_map(self, x: Tensor, query: str = "all") -> Tensor:
         """Return how much each token attends to each, before any dropout.
 
         Parameters
         ----------
         x : torch.Tensor of shape (batch, tokens, d_token)
             What the block is called with.
+        query : {"all", "first"}, default="all"
+            Whether to look at all tokens that attend, or only at the first one.
 
         Returns
         -------
         torch.Tensor of shape (batch, n_heads, queries, tokens)
             Weights that add up to 1 over the last dimension. There are as many
-            queries as tokens, or 1 where `query` is "first".
+            queries as tokens, or 1 where `query` is "first", here or for the block.
         """
+        checked("query", query, one_of("all", "first"))
         q, k, _ = self._queries_keys_values(x)
+        if query == "first":
+            q = q[:, :, :1]
         return _attention_weights(q, k)
 
     def _queries_keys_values(self, x: Tensor) -> tuple[Tensor, Tensor, Tensor]:

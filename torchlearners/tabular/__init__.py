@@ -1,11 +1,23 @@
 """Learners for tables."""
 
 from torchlearners.tabular._dummy import DummyTorchClassifier, DummyTorchRegressor
+from torchlearners.tabular._ft_transformer import (
+    FTTransformerClassifier,
+    FTTransformerRegressor,
+)
 from torchlearners.tabular._mlp import MLPClassifier, MLPRegressor
+from torchlearners.tabular._resnet import ResNetClassifier, ResNetRegressor
+from torchlearners.tabular._tabm import TabMClassifier, TabMRegressor
 
 __all__ = [
     "DummyTorchClassifier",
     "DummyTorchRegressor",
+    "FTTransformerClassifier",
+    "FTTransformerRegressor",
     "MLPClassifier",
     "MLPRegressor",
+    "ResNetClassifier",
+    "ResNetRegressor",
+    "TabMClassifier",
+    "TabMRegressor",
 ]

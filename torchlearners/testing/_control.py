@@ -40,9 +40,15 @@ def check_train_parameters_reach_the_run(name: str, learner: Any) -> None:
     for batch in seen.train_batches:
         for key, value in settings.items():
             _compare(name, f"{key}={value}", batch[key], value)
+    module = fitted.net_.module_
+    spared = fitted.no_weight_decay(module)
+    names = {id(p): each for each, p in module.named_parameters()}
     for group in fitted.net_.optimizer_.param_groups:
-        for key in ("lr", "weight_decay"):
-            _compare(name, f"{key} of every weight", group[key], settings[key])
+        _compare(name, "lr of every weight", group["lr"], settings["lr"])
+        for p in group["params"]:
+            expected = 0.0 if names[id(p)] in spared else settings["weight_decay"]
+            what = "weight_decay of every weight"
+            _compare(name, what, group["weight_decay"], expected)
     _, seen = record(
         learner, X, y, batch_size=16, accumulate_grad=2, max_epochs=2, **_PLAIN
     )

@@ -21,6 +21,9 @@ from torchlearners.graph import (
 # with its default parameters; where those are slow, it gets a line here.
 _PARAMETERS: dict[str, list[dict[str, Any]]] = {
     "DummyTorch": [{}],
+    "FTTransformer": [
+        {"n_blocks": 2, "d_token": 16, "n_heads": 2, "lr": 5e-3},
+    ],
     "Graph": [
         {"network": Linear(16) >> ReLU() >> Head()},
         {
@@ -38,6 +41,11 @@ _PARAMETERS: dict[str, list[dict[str, Any]]] = {
             "activation": "silu",
             "dropout": 0.1,
         },
+    ],
+    "ResNet": [{"n_blocks": 1, "width": 16}],
+    "TabM": [
+        {"k": 4, "width": 16, "n_bins": 8, "d_embedding": 4},
+        {"k": 4, "width": 16, "num_embeddings": None, "arch": "tabm-mini"},
     ],
 }
 

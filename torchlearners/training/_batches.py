@@ -236,3 +236,11 @@ class Batches:
         else:
             order = self.row_order(self.data, self.generator)
         return order.to(self.data.X.device)
+
+
+def split_batch(batch: Batch, n_pieces: int, least: int) -> Iterator[Batch]:
+    """Cut a batch into pieces, of no fewer rows than `least` where that can be."""
+    x, y, weight = batch
+    sizes = batch_sizes(len(y), max(least, -(-len(y) // n_pieces)))
+    weights = [None] * len(sizes) if weight is None else weight.split(sizes)
+    return zip(x.split(sizes), y.split(sizes), weights, strict=True)

@@ -256,6 +256,29 @@ def build_loss(choice: Any, target: str) -> Criterion:
     return _ForeignCriterion(choice() if isinstance(choice, type) else choice)
 
 
+def loss_of_members(
+    criterion: Criterion, outputs: Tensor, target: Tensor, weight: Tensor | None
+) -> Tensor:
+    """Return the mean of the losses of an ensemble's members.
+
+    Parameters
+    ----------
+    criterion : Criterion
+    outputs : torch.Tensor of shape (n_rows, k, n_outputs)
+        Of each member.
+    target : torch.Tensor of shape (n_rows, ...)
+    weight : torch.Tensor of shape (n_rows,) or None
+
+    Returns
+    -------
+    torch.Tensor of shape ()
+    """
+    k = outputs.shape[1]
+    if weight is not None:
+        weight = weight.repeat_interleave(k)
+    return criterion(outputs.flatten(0, 1), target.repeat_interleave(k, 0), weight)
+
+
 class _DeclaredCriterion(Criterion):
     """One of our own losses."""
 

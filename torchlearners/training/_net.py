@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import time
 import warnings
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection
 from typing import Any
 
 import numpy as np
@@ -22,12 +22,13 @@ from torchlearners.exceptions import (
     NonFiniteLossError,
 )
 from torchlearners.nn import (
+    MeanMembers,
     bind_generator,
     draws_unbound_numbers,
     random_numbers_from,
 )
-from torchlearners.training._batches import Batch, Batches, TensorData, batch_sizes
-from torchlearners.training._losses import Criterion
+from torchlearners.training._batches import Batch, Batches, TensorData, split_batch
+from torchlearners.training._losses import Criterion, loss_of_members
 from torchlearners.training._optimizers import build_optimizer
 from torchlearners.training._state import load_training_state
 
@@ -71,6 +72,8 @@ class Net(NeuralNet):
         Where the module is trained.
     n_outputs : int
         Number of values the module returns for a row.
+    no_weight_decay : set of str
+        Names of parameters that `weight_decay` leaves alone.
 
     Examples
     --------
@@ -104,6 +107,7 @@ class Net(NeuralNet):
         callbacks: list[Any] | None,
         device: torch.device,
         n_outputs: int,
+        no_weight_decay: Collection[str] = (),
     ) -> None:
         super().__init__(
             module,
@@ -120,6 +124,7 @@ class Net(NeuralNet):
         self.weight_decay = weight_decay
         self.generator = generator
         self.n_outputs = n_outputs
+        self.no_weight_decay = no_weight_decay
         self.accumulate_grad = accumulate_grad
         self.grad_clip = grad_clip
         self.eval_every = eval_every
@@ -148,6 +153,8 @@ class Net(NeuralNet):
         bind_generator(self.module_, self.device_generator)
         self.n_weights = sum(p.numel() for p in self.module_.parameters())
         self._unbound = draws_unbound_numbers(self.module_)
+        ends = [m for m in self.module_.modules() if isinstance(m, MeanMembers)]
+        self._mean_members = ends[0].mean if ends else None
         return self
 
     def _make_device_generator(self) -> torch.Generator:
@@ -172,6 +179,7 @@ class Net(NeuralNet):
             [p for _, p in self._trainable],
             self.lr,
             self.weight_decay,
+            [p for name, p in self._trainable if name in self.no_weight_decay],
         )
         for group in self.optimizer_.param_groups:
             # torch's schedulers look for it where training goes on.
@@ -399,24 +407,24 @@ class Net(NeuralNet):
         """Add the gradient of the batch's loss to the parameters' gradients."""
         if self._n_pieces == 1:
             x, y, weight = batch
-            y_pred = self._train_forward(x)
-            loss = self.criterion_(y_pred, y, weight)
+            loss, y_pred = self._train_forward(x, y, weight)
             loss.backward()
             return {"loss": loss, "y_pred": y_pred}
         total = _size(batch)
         losses, outputs = [], []
-        for piece in _split(batch, self._n_pieces, least=min(2, self.batch_size)):
+        for piece in split_batch(batch, self._n_pieces, least=min(2, self.batch_size)):
             x, y, weight = piece
-            y_pred = self._train_forward(x)
-            loss = self.criterion_(y_pred, y, weight) * (_size(piece) / total)
+            loss, y_pred = self._train_forward(x, y, weight)
+            loss = loss * (_size(piece) / total)
             loss.backward()
             losses.append(loss.detach())
             outputs.append(y_pred.detach())
         return {"loss": torch.stack(losses).sum(), "y_pred": torch.cat(outputs)}
 
-    def _train_forward(self, x: Tensor) -> Tensor:
+    def _train_forward(self, x: Tensor, y: Tensor, weight: Any) -> Any:
+        """Return loss and outputs; of several members the mean loss, and their mean."""
         try:
-            return self.module_(x)
+            outputs = self.module_(x)
         except ValueError as error:
             if len(x) > 1:
                 raise
@@ -425,6 +433,10 @@ class Net(NeuralNet):
                 "normalization needs two: raise batch_size, or give more than one "
                 "sample."
             ) from error
+        if self._mean_members is None:
+            return self.criterion_(outputs, y, weight), outputs
+        loss = loss_of_members(self.criterion_, outputs, y, weight)
+        return loss, self._mean_members(outputs.detach())
 
     def _halve_pieces(self, n_rows: int) -> None:
         """Take half as many rows a pass from now on, or give up on a single row."""
@@ -485,11 +497,3 @@ class Net(NeuralNet):
 def _size(batch: Batch) -> Any:
     """Return what a batch counts: its rows, or the sum of their weights."""
     return len(batch[1]) if batch[2] is None else batch[2].sum()
-
-
-def _split(batch: Batch, n_pieces: int, least: int) -> Iterator[Batch]:
-    """Cut a batch into pieces, of no fewer rows than `least` where that can be."""
-    x, y, weight = batch
-    sizes = batch_sizes(len(y), max(least, -(-len(y) // n_pieces)))
-    weights = [None] * len(sizes) if weight is None else weight.split(sizes)
-    return zip(x.split(sizes), y.split(sizes), weights, strict=True)

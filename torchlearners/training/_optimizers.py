@@ -31,13 +31,15 @@ class Optimizer(Descriptor):
     fused_class: ClassVar[Any] = None
 
     def build(
-        self, parameters: Iterable[nn.Parameter], lr: float, weight_decay: float
+        self, parameters: Iterable[Any], lr: float, weight_decay: float
     ) -> torch.optim.Optimizer:
         """Return torch's optimizer over `parameters`.
 
         Parameters
         ----------
-        parameters : iterable of torch.nn.Parameter
+        parameters : iterable of torch.nn.Parameter or of dict
+            The latter as torch's parameter groups: "params", and what they have of
+            their own.
         lr : float
             Learning rate.
         weight_decay : float
@@ -56,13 +58,19 @@ class Optimizer(Descriptor):
         self._validate_params()
         parameters = list(parameters)
         settings = {"lr": lr, "weight_decay": weight_decay, **self.settings()}
-        if self.fused_class is not None and same_device_and_dtype(parameters):
+        if self.fused_class is not None and same_device_and_dtype(_each(parameters)):
             return self.fused_class(parameters, **settings)
         return self.torch_class(parameters, **settings)
 
     def settings(self) -> dict[str, Any]:
         """Return the keyword arguments for the torch class."""
         return self.get_params(deep=False)
+
+
+def _each(parameters: list[Any]) -> list[nn.Parameter]:
+    """Return the parameters of groups; those that are in none as they are."""
+    groups = [p["params"] if isinstance(p, dict) else [p] for p in parameters]
+    return [p for group in groups for p in group]
 
 
 def _betas(default: tuple[float, float]) -> Any:
@@ -323,7 +331,7 @@ class LBFGS(Optimizer):
     torch_class = torch.optim.LBFGS
 
     def build(
-        self, parameters: Iterable[nn.Parameter], lr: float, weight_decay: float
+        self, parameters: Iterable[Any], lr: float, weight_decay: float
     ) -> torch.optim.Optimizer:
         """Return `torch.optim.LBFGS`; see `Optimizer.build`."""
         self._validate_params()
@@ -354,6 +362,7 @@ def build_optimizer(
     parameters: Iterable[nn.Parameter],
     lr: float,
     weight_decay: float,
+    no_weight_decay: Iterable[nn.Parameter] = (),
 ) -> torch.optim.Optimizer:
     """Return the torch optimizer that a learner's `optimizer` parameter stands for.
 
@@ -364,6 +373,9 @@ def build_optimizer(
         which is called with ``lr`` and, where it is not 0, ``weight_decay``.
     parameters : iterable of torch.nn.Parameter
     lr, weight_decay : float
+    no_weight_decay : iterable of torch.nn.Parameter, default=()
+        Those among `parameters` that `weight_decay` leaves alone: a second group of
+        the optimizer, where there is any decay.
 
     Returns
     -------
@@ -378,6 +390,7 @@ def build_optimizer(
     'SGD'
     """
     choice = promote(choice, OPTIMIZERS)
+    parameters = _groups(list(parameters), weight_decay, no_weight_decay)
     if isinstance(choice, Optimizer):
         return choice.build(parameters, lr, weight_decay)
     if not (isinstance(choice, type) and issubclass(choice, torch.optim.Optimizer)):
@@ -390,4 +403,18 @@ def build_optimizer(
     if weight_decay:
         settings["weight_decay"] = weight_decay
     make: Any = choice  # its constructor is that of the subclass
-    return make(list(parameters), **settings)
+    return make(parameters, **settings)
+
+
+def _groups(
+    parameters: list[nn.Parameter],
+    weight_decay: float,
+    no_weight_decay: Iterable[nn.Parameter],
+) -> list[Any]:
+    spared = {id(p) for p in no_weight_decay}
+    if not (weight_decay and spared):
+        return parameters
+    decayed = [p for p in parameters if id(p) not in spared]
+    rest = [p for p in parameters if id(p) in spared]
+    groups: list[Any] = [{"params": decayed}, {"params": rest, "weight_decay": 0.0}]
+    return [group for group in groups if group["params"]]

@@ -1,0 +1,245 @@
+import pickle
+
+import numpy as np
+import pytest
+import torch
+from numpy.testing import assert_allclose, assert_array_equal
+from rtdl_num_embeddings import PiecewiseLinearEmbeddings
+from sklearn.datasets import load_iris, load_wine
+from sklearn.metrics import accuracy_score, mean_squared_error
+from skorch.callbacks import EpochScoring
+from tabm import TabM
+from torch import nn
+from torch.nn import functional as F
+
+from torchlearners import TabMClassifier, TabMRegressor
+from torchlearners.data import DataSpec
+from torchlearners.nn import (
+    BatchEnsembleLinear,
+    CategoricalEmbedding,
+    PiecewiseLinearEncoding,
+    ScaleEnsemble,
+)
+
+SMALL = {
+    "k": 4,
+    "width": 16,
+    "n_bins": 8,
+    "d_embedding": 4,
+    "max_epochs": 3,
+    "random_state": 0,
+}
+
+
+def part(learner, kind):
+    module = getattr(learner, "net_", None)
+    parts = (module.module_ if module else learner).modules()
+    return next(m for m in parts if isinstance(m, kind))
+
+
+def values(n_rows=60):
+    rng = np.random.RandomState(0)
+    X = rng.normal(size=(n_rows, 3))
+    return X, 100 + 10 * np.c_[X[:, 0], X[:, 1] * X[:, 2]]
+
+
+def ours_like(theirs, mini):
+    """Yield their tensors in the order of our parameters."""
+    if theirs.num_module is not None:
+        # Theirs are (n_features, n_bins, d_embedding) as ours.
+        yield theirs.num_module.linear.weight
+        yield theirs.num_module.linear0.weight
+        yield theirs.num_module.linear0.bias
+    if mini:
+        yield theirs.backbone.affine.weight
+    for block in theirs.backbone.blocks:
+        linear = block[0]
+        names = ("weight", "bias") if mini else ("weight", "r", "s", "bias")
+        yield from (getattr(linear, name) for name in names)
+    yield from (theirs.output.weight, theirs.output.bias)
+
+
+@pytest.mark.parametrize("arch", ["tabm", "tabm-mini"])
+@pytest.mark.parametrize("embeddings", ["ple", None])
+def test_the_members_are_those_of_the_published_package(arch, embeddings):
+    learner = TabMRegressor(arch=arch, num_embeddings=embeddings, **SMALL)
+    X = torch.randn(50, 3)
+    ours = learner.build_module(DataSpec(n_numeric=3, n_outputs=2)).eval()
+    theirs_first = None
+    if embeddings:
+        encoding = part(ours, PiecewiseLinearEncoding)
+        encoding.fit_to(X)
+        theirs_first = PiecewiseLinearEmbeddings(
+            list(encoding.edges), 4, activation=False, version="B"
+        )
+    theirs = TabM.make(
+        n_num_features=3,
+        d_out=2,
+        k=4,
+        n_blocks=2,
+        d_block=16,
+        arch_type=arch,
+        num_embeddings=theirs_first,
+    ).eval()
+    found = []
+    ours.members.register_forward_hook(lambda *args: found.append(args[-1]))
+    with torch.no_grad():
+        for p in theirs.parameters():
+            p.add_(0.3 * torch.randn_like(p))
+        tensors = list(ours_like(theirs, arch == "tabm-mini"))
+        for a, b in zip(ours.parameters(), tensors, strict=True):
+            a.copy_(b)
+        assert_allclose(ours(X), theirs(X).mean(1), rtol=1e-5, atol=1e-5)
+        assert_allclose(found[0], theirs(X), rtol=1e-5, atol=1e-5)
+
+
+@pytest.mark.parametrize("arch", ["tabm", "tabm-mini"])
+def test_members_start_with_one_random_scaling_for_each_feature(arch):
+    spec = DataSpec(n_numeric=2, n_outputs=1, cardinalities=(2, 10))
+    kind = ScaleEnsemble if arch == "tabm-mini" else BatchEnsembleLinear
+    name = "weight" if arch == "tabm-mini" else "r"
+    module = TabMRegressor(arch=arch, **SMALL).build_module(spec)
+    scaling = getattr(part(module, kind), name).detach().numpy()
+    widths = [
+        4,
+        4,
+        *(t.embedding_dim for t in part(module, CategoricalEmbedding).tables),
+    ]
+    starts = np.cumsum([0, *widths[:-1]])
+    assert_array_equal(scaling, np.repeat(scaling[:, starts], widths, axis=1))
+    assert len(np.unique(scaling)) == 4 * 4
+    plain = TabMRegressor(arch=arch, num_embeddings=None, **SMALL).build_module(spec)
+    signs = getattr(part(plain, kind), name).detach().numpy()
+    assert set(np.unique(signs)) == {-1, 1}
+
+
+def test_the_loss_is_the_mean_of_the_losses_of_the_members():
+    X, y = values()
+    learner = TabMRegressor(
+        **{**SMALL, "lr": 1e-12, "max_epochs": 1, "dropout": 0.0, "batch_size": 60}
+    ).fit(X, y)
+    members = learner.predict_members(X)
+    scale = y.std(axis=0)
+    apart = np.mean(((members - y[:, None]) / scale) ** 2)
+    together = np.mean(((members.mean(1) - y) / scale) ** 2)
+    assert_allclose(learner.history_[-1]["train_loss"], apart, rtol=1e-4)
+    assert abs(apart - together) > 1e-3 * apart
+
+
+@pytest.mark.parametrize("weighted", [False, True])
+def test_a_gradient_is_that_of_each_member_with_the_weights_of_its_rows(weighted):
+    X, y = load_iris(return_X_y=True)
+    net = TabMClassifier(**SMALL).fit(X, y).net_
+    rows = torch.randn(6, 4)
+    codes = torch.tensor([0, 1, 2, 0, 1, 2])
+    weight = torch.arange(1.0, 7.0) if weighted else None
+    net.module_.train()
+    generator = net.generator.get_state()
+    loss, outputs = net._train_forward(rows, codes, weight)
+    net.generator.set_state(generator)
+    members = net.module_(rows)
+    by_row = torch.stack(
+        [F.cross_entropy(m, codes, reduction="none") for m in members.unbind(1)]
+    )
+    shares = torch.ones(6) if weight is None else weight
+    assert_allclose(
+        loss.item(), ((by_row * shares).sum(1) / shares.sum()).mean().item(), rtol=1e-5
+    )
+    assert_allclose(
+        outputs.softmax(1), members.softmax(2).mean(1).detach(), rtol=1e-4, atol=1e-6
+    )
+
+
+def test_probabilities_are_the_mean_of_the_members_probabilities():
+    X, y = load_iris(return_X_y=True)
+    learner = TabMClassifier(**SMALL).fit(X, y)
+    members = learner.predict_members(X)
+    assert members.shape == (150, 4, 3)
+    assert_allclose(members.mean(1), learner.predict_proba(X), rtol=1e-4, atol=1e-6)
+    assert_allclose(members.sum(2), 1, rtol=1e-6)
+    assert np.ptp(members, axis=1).max() > 1e-3
+
+
+def test_probabilities_of_labels_are_means_too():
+    X, y = load_iris(return_X_y=True)
+    learner = TabMClassifier(**SMALL).fit(X, np.c_[y > 0, y > 1].astype(int))
+    assert_allclose(
+        learner.predict_members(X).mean(1), learner.predict_proba(X), rtol=1e-4
+    )
+
+
+@pytest.mark.parametrize("columns", [slice(None), 0])
+def test_values_are_means_and_their_spread_is_the_standard_deviation(columns):
+    X, y = values()
+    learner = TabMRegressor(**SMALL).fit(X, y[:, columns])
+    members = learner.predict_members(X)
+    prediction, std = learner.predict(X), learner.predict_std(X)
+    assert std.shape == prediction.shape == y[:, columns].shape
+    assert_allclose(members.mean(1).reshape(prediction.shape), prediction, rtol=1e-5)
+    assert_allclose(members.std(1).reshape(std.shape), std)
+
+
+def test_measures_and_early_stopping_see_what_predict_gives():
+    X, y = load_iris(return_X_y=True)
+    learner = TabMClassifier(
+        **SMALL,
+        measures_valid=["accuracy", "neg_log_loss"],
+        measures_train="accuracy",
+        callbacks=[EpochScoring("accuracy", on_train=True, name="batches")],
+        restore_best=False,
+    ).fit(X, y, X_val=X[::3], y_val=y[::3])
+    last = learner.history_[-1]
+    assert last["valid_accuracy"] == learner.score(X[::3], y[::3])
+    assert last["train_accuracy"] == learner.score(X, y)
+    assert 0 <= last["batches"] <= 1
+    proba = learner.predict_proba(X[::3])
+    log_loss = -np.log(proba[np.arange(50), y[::3]]).mean()
+    assert_allclose(last["valid_loss"], log_loss, rtol=1e-5)
+    assert_allclose(last["valid_neg_log_loss"], -log_loss, rtol=1e-5)
+
+
+def test_bins_are_quantiles_of_the_scaled_training_rows_and_persist():
+    X, y = values()
+    learner = TabMRegressor(**SMALL).fit(X, y)
+    edges = part(learner, PiecewiseLinearEncoding).edges.numpy()
+    scaled = (X - X.mean(0)) / X.std(0)
+    assert_allclose(edges[:, 0], scaled.min(0), rtol=1e-5)
+    assert_allclose(edges[:, -1], scaled.max(0), rtol=1e-5)
+    again = pickle.loads(pickle.dumps(learner))
+    assert_array_equal(part(again, PiecewiseLinearEncoding).edges.numpy(), edges)
+    assert_array_equal(again.predict(X), learner.predict(X))
+    learner.set_params(warm_start=True).fit(X * 3, y)
+    assert_array_equal(part(learner, PiecewiseLinearEncoding).edges.numpy(), edges)
+
+
+def test_biases_do_not_decay():
+    X, y = values()
+    learner = TabMRegressor(**SMALL).fit(X, y)
+    decayed, rest = learner.net_.optimizer_.param_groups
+    biases = {
+        id(p) for n, p in learner.net_.module_.named_parameters() if n.endswith("bias")
+    }
+    assert {id(p) for p in rest["params"]} == biases
+    assert (decayed["weight_decay"], rest["weight_decay"]) == (3e-4, 0.0)
+
+
+def test_the_classifier_is_accurate_with_its_defaults():
+    X, y = load_wine(return_X_y=True)
+    learner = TabMClassifier(random_state=0).fit(X[::2], y[::2])
+    assert accuracy_score(y[1::2], learner.predict(X[1::2])) > 0.95
+
+
+def test_the_ensemble_is_better_than_its_mean_member():
+    X, y = values(400)
+    learner = TabMRegressor(**{**SMALL, "max_epochs": 30}).fit(X[::2], y[::2])
+    members = learner.predict_members(X[1::2]).transpose(1, 0, 2)
+    alone = np.mean([mean_squared_error(y[1::2], m) for m in members])
+    assert mean_squared_error(y[1::2], learner.predict(X[1::2])) < alone
+
+
+def test_a_member_has_a_head_of_its_own():
+    X, y = values()
+    learner = TabMRegressor(**SMALL).fit(X, y)
+    heads = learner.net_.module_.members
+    assert heads.weight.shape == (4, 16, 2)
+    assert not any(isinstance(m, nn.Linear) for m in learner.net_.module_.modules())
