@@ -2,7 +2,7 @@ import pytest
 import torch
 
 from torchlearners.data import DataSpec
-from torchlearners.graph import Head, Sequence, table_input
+from torchlearners.graph import Head, Linear, Sequence, table_input
 
 
 def test_a_table_of_numbers_needs_no_nodes():
@@ -19,3 +19,10 @@ def test_codes_become_vectors_beside_the_numbers(n_numeric):
     assert out.shape == (4, 1)
     assert out[2] == out[3]
     assert len(set(out.flatten().tolist())) == 3
+
+
+@pytest.mark.parametrize("cardinalities", [(), (3, 5)])
+def test_numbers_go_through_a_node_of_their_own(cardinalities):
+    spec = DataSpec(n_numeric=2, n_outputs=1, cardinalities=cardinalities)
+    steps = Sequence([*table_input(spec, Linear(7)), Head()]).shapes(spec).steps
+    assert "linear_1" in steps

@@ -179,4 +179,4 @@ def test_the_classifier_is_accurate_with_its_defaults():
 def test_the_network_can_be_drawn():
     X, y = load_iris(return_X_y=True)
     text = FTTransformerClassifier(**SMALL).fit(X, y).plot_network(format="text")
-    assert "fttransformer_block_2" in text
+    assert "ft_transformer_block_2" in text

@@ -1,4 +1,4 @@
-"""How rows of a table enter a network that knows only numbers."""
+"""How rows of a table enter a network that knows only vectors."""
 
 from __future__ import annotations
 
@@ -8,20 +8,23 @@ from torchlearners.graph._node import Node
 from torchlearners.graph._own import CategoricalEmbedding, Concat
 
 
-def table_input(spec: DataSpec) -> list[Node]:
-    """Return the nodes that turn a row with categories into numbers.
+def table_input(spec: DataSpec, numbers: Node | None = None) -> list[Node]:
+    """Return the nodes that turn rows of a table into vectors.
 
-    Each category is replaced by a learned vector.
+    Each category is replaced by a learned vector, which follows the numbers.
 
     Parameters
     ----------
     spec : DataSpec
         The data.
+    numbers : Node or None, default=None
+        What the numeric features go through, to (batch, feature); None takes them as
+        they are.
 
     Returns
     -------
     list of Node
-        None where all columns are numeric.
+        Empty where all columns are numeric and taken as they are.
 
     Examples
     --------
@@ -33,6 +36,9 @@ def table_input(spec: DataSpec) -> list[Node]:
     ['numeric_1', 'categorical_1', 'categorical_embedding_1', 'concat_1']
     """
     if not spec.cardinalities:
-        return []
+        return [] if numbers is None else [numbers]
     embedded = Categorical() >> CategoricalEmbedding()
-    return [(Numeric() | embedded) >> Concat()] if spec.n_numeric else [embedded]
+    if not spec.n_numeric:
+        return [embedded]
+    numeric = Numeric() if numbers is None else Numeric() >> numbers
+    return [(numeric | embedded) >> Concat()]

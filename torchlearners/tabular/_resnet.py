@@ -13,9 +13,10 @@ from torchlearners.graph import (
     ReLU,
     Repeat,
     Residual,
+    Sequence,
+    table_input,
 )
 from torchlearners.params import fraction, param, positive, positive_int
-from torchlearners.tabular._encoded_row import encoded_row
 
 
 class BaseResNet(ScalingLearner):
@@ -66,13 +67,15 @@ class BaseResNet(ScalingLearner):
             >> Linear(int(self.width))
             >> Dropout(self.residual_dropout)
         )
-        return (
-            encoded_row(spec)
-            >> Linear(int(self.width))
-            >> Repeat(Residual(block), int(self.n_blocks))
-            >> BatchNorm1d()
-            >> ReLU()
-            >> Head()
+        return Sequence(
+            [
+                *table_input(spec),
+                Linear(int(self.width)),
+                Repeat(Residual(block), int(self.n_blocks)),
+                BatchNorm1d(),
+                ReLU(),
+                Head(),
+            ]
         )
 
 

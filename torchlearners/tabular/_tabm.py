@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
+import torch
 from torch import nn
 
 from torchlearners.base import ClassifierLearner, RegressorLearner, ScalingLearner
@@ -22,9 +23,10 @@ from torchlearners.graph import (
     ReLU,
     ScaleEnsemble,
     Sequence,
+    table_input,
 )
+from torchlearners.nn import CategoricalEmbedding
 from torchlearners.params import fraction, one_of, optional, param, positive_int
-from torchlearners.tabular._encoded_row import encoded_row, widths_of_columns
 
 
 class BaseTabM(ScalingLearner):
@@ -100,10 +102,10 @@ class BaseTabM(ScalingLearner):
         # As in the paper: features as they are get signs, embedded ones normal numbers.
         scaling: dict[str, Any] = {
             "scaling_init": "normal" if embed else "random-signs",
-            "scaling_chunks": widths_of_columns(spec, self.d_embedding if embed else 1),
+            "scaling_chunks": _widths(spec, self.d_embedding if embed else 1),
         }
         mini = self.arch == "tabm-mini"
-        layers: list[Node] = [encoded_row(spec, numbers), ExpandMembers(self.k)]
+        layers: list[Node] = [*table_input(spec, numbers), ExpandMembers(self.k)]
         if mini:
             layers.append(ScaleEnsemble(**scaling))
         for i in range(self.n_blocks):
@@ -126,6 +128,13 @@ class BaseTabM(ScalingLearner):
         outputs = self.intermediate(X, "members")
         read_all = read(outputs.reshape(-1, outputs.shape[-1]))
         return read_all.reshape(*outputs.shape[:2], -1)
+
+
+def _widths(spec: DataSpec, per_number: int) -> list[int]:
+    """Return how many values of a row come from each column."""
+    with torch.device("meta"):
+        tables = [CategoricalEmbedding((n,)) for n in spec.cardinalities]
+    return [per_number] * spec.n_numeric + [t.out_features for t in tables]
 
 
 class TabMClassifier(BaseTabM, ClassifierLearner):
