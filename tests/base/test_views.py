@@ -121,9 +121,9 @@ def test_a_part_that_runs_twice_is_refused():
     assert learner.intermediate(X, "output").shape == (150, 3)
 
 
-@pytest.mark.parametrize("rows", [X[:, :3], X[0], np.full_like(X, np.nan)])
+@pytest.mark.parametrize("rows", [X[:, :3], X[0], np.full_like(X, np.inf)])
 def test_rows_are_checked_as_in_predict_and_no_hook_is_left(learner, rows):
-    of_rows = "(?i)features|array|NaN"
+    of_rows = "features|array|infinity"
     with pytest.raises(ValueError, match=of_rows) as of_predict:
         learner.predict(rows)
     with pytest.raises(ValueError, match=of_rows) as raised:

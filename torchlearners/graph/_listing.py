@@ -14,6 +14,7 @@ from torchlearners.graph._table import Table
 # By the file that the module class is defined in, without underscores.
 _GROUPS = {
     "activation": "activation",
+    "batch_ensemble": "ensemble",
     "batchnorm": "normalization",
     "channelshuffle": "shape",
     "conv": "convolution",
@@ -24,8 +25,10 @@ _GROUPS = {
     "gated": "activation",
     "instancenorm": "normalization",
     "linear": "linear",
+    "mean_members": "ensemble",
     "merging": "merge",
     "normalization": "normalization",
+    "numeric_embeddings": "embedding",
     "padding": "padding",
     "pixelshuffle": "shape",
     "pooling": "pooling",
