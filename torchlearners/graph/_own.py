@@ -248,14 +248,33 @@ class _Rearranged(Layer):
         return [tuple(names)]
 
 
-class _Tokenizer(Layer):
-    """Each feature becomes a token."""
+class _OfKnownShape(Layer):
+    """Returns a shape that is known without a run.
+
+    The meta device imports, for some functions, torch's compiler, which takes seconds.
+    """
+
+    _shape: ClassVar[Any]  # from the module and the input's shape to the output's
+    _names: ClassVar[tuple[str, ...]] = ("batch", "token", "feature")
+
+    def infer(self, specs: Specs, outputs: tuple[str, ...]) -> Specs:
+        (given,) = specs
+        if given.dtype not in (torch.float32, torch.int64):
+            return super().infer(specs, outputs)
+        self.check(specs)
+        try:
+            with random_numbers_from(torch.Generator()):
+                module = self.make_module(specs, outputs)
+        except (RuntimeError, TypeError, ValueError) as error:
+            raise ArchitectureError(str(error).rstrip(".")) from error
+        shape = self._shape(module, given.shape)
+        return [TensorSpec(shape, self._names)]
 
     def dimension_names(self, specs: Specs, ndims: list[int]) -> list[Any]:
-        return [("batch", "token", "feature") if n == 3 else () for n in ndims]
+        return [self._names]
 
 
-class _OfCodes(Layer):
+class _OfCodes(_OfKnownShape):
     """Takes the codes of categories."""
 
     def check(self, specs: Specs) -> None:
@@ -264,55 +283,6 @@ class _OfCodes(Layer):
                 "it takes the codes of categories, straight from Categorical() or "
                 "Columns(...)"
             )
-
-
-class _CategoricalTokenizer(_OfCodes, _Tokenizer):
-    """Each category becomes a token."""
-
-
-class _Members(Layer):
-    """To members of an ensemble, or back."""
-
-    def dimension_names(self, specs: Specs, ndims: list[int]) -> list[Any]:
-        names = ("batch", "member", "feature")
-        return [names if n == 3 else ("batch", "feature")[:n] for n in ndims]
-
-
-class _KnownShape(Layer):
-    """Tokens out of a module that is not run to see them.
-
-    On the meta device some functions of torch load its compiler, which takes seconds.
-    """
-
-    def shape(self, given: tuple[int | None, ...]) -> tuple[int | None, ...]:
-        """Return the shape of the output."""
-        raise NotImplementedError
-
-    def infer(self, specs: Specs, outputs: tuple[str, ...]) -> Specs:
-        self.check(specs)
-        with torch.device("meta"), random_numbers_from(torch.Generator()):
-            self.make_module(specs, outputs)  # raises where an argument is wrong
-        names = ("batch", "token", "feature")
-        return [replace(specs[0], shape=self.shape(specs[0].shape), names=names)]
-
-
-class _Block(_KnownShape):
-    """A transformer block, which may leave out all tokens but the first."""
-
-    query: str
-
-    def shape(self, given: tuple[int | None, ...]) -> tuple[int | None, ...]:
-        batch, tokens, size = given
-        return batch, 1 if self.query == "first" else tokens, size
-
-
-class _Embedding(_KnownShape):
-    """Each number becomes a token."""
-
-    d_embedding: int
-
-    def shape(self, given: tuple[int | None, ...]) -> tuple[int | None, ...]:
-        return *given, self.d_embedding
 
 
 def _cardinalities(specs: Specs) -> Any:
@@ -340,25 +310,60 @@ ReGLU = layer(own.ReGLU)
 SwiGLU = layer(own.SwiGLU)
 
 # Tokens and embeddings
+_table = partial(layer, base=_OfKnownShape, _ndims=(2,))
+_tokens = partial(layer, base=_OfKnownShape, _ndims=(3,))
 _n_features = {"n_features": size_of(1)}
 _coded = {"cardinalities": _cardinalities}
-CLSToken = layer(own.CLSToken, {"d_token": size_of(-1)})
-NumericTokenizer = layer(own.NumericTokenizer, _n_features, base=_Tokenizer)
+_d_token = {"d_token": size_of(-1)}
+CLSToken = _tokens(
+    own.CLSToken, _d_token, _shape=lambda _, __, x: (x[0], x[1] and x[1] + 1, x[2])
+)
+NumericTokenizer = _table(
+    own.NumericTokenizer, _n_features, _shape=lambda op, _, x: (*x, op.d_token)
+)
 CategoricalTokenizer = layer(
-    own.CategoricalTokenizer, _coded, base=_CategoricalTokenizer
+    own.CategoricalTokenizer,
+    _coded,
+    base=_OfCodes,
+    _shape=lambda op, _, x: (*x, op.d_token),
 )
-CategoricalEmbedding = layer(own.CategoricalEmbedding, _coded, base=_OfCodes)
-FTTransformerBlock = layer(
-    own.FTTransformerBlock, {"d_token": size_of(-1)}, base=_Block, _ndims=(3,)
+CategoricalEmbedding = layer(
+    own.CategoricalEmbedding,
+    _coded,
+    base=_OfCodes,
+    _shape=lambda _, module, x: (x[0], module.out_features),
+    _names=("batch", "feature"),
 )
-PiecewiseLinearEmbedding = layer(
-    own.PiecewiseLinearEmbedding, _n_features, base=_Embedding, _ndims=(2,)
+FTTransformerBlock = _tokens(
+    own.FTTransformerBlock,
+    _d_token,
+    _shape=lambda op, _, x: (x[0], 1 if op.query == "first" else x[1], x[2]),
+)
+PiecewiseLinearEmbedding = _table(
+    own.PiecewiseLinearEmbedding,
+    _n_features,
+    _shape=lambda op, _, x: (*x, op.d_embedding),
 )
 
 # Members of an ensemble
-_members = {"in_features": size_of(-1), "k": size_of(1)}
-ExpandMembers = layer(own.ExpandMembers, base=_Members)
-ScaleEnsemble = layer(own.ScaleEnsemble, _members, _ndims=(3,))
-BatchEnsembleLinear = layer(own.BatchEnsembleLinear, _members, _ndims=(3,))
-LinearEnsemble = layer(own.LinearEnsemble, _members, _ndims=(3,))
-MeanMembers = layer(own.MeanMembers, base=_Members, _ndims=(3,))
+_member_names = ("batch", "member", "feature")
+_members = partial(
+    layer,
+    fills={"in_features": size_of(-1), "k": size_of(1)},
+    base=_OfKnownShape,
+    _ndims=(3,),
+    _names=_member_names,
+)
+ExpandMembers = _table(
+    own.ExpandMembers, _shape=lambda op, _, x: (x[0], op.k, x[1]), _names=_member_names
+)
+ScaleEnsemble = _members(own.ScaleEnsemble, _shape=lambda _, __, x: x)
+BatchEnsembleLinear = _members(
+    own.BatchEnsembleLinear, _shape=lambda op, _, x: (*x[:2], op.out_features)
+)
+LinearEnsemble = _members(
+    own.LinearEnsemble, _shape=lambda op, _, x: (*x[:2], op.out_features)
+)
+MeanMembers = _tokens(
+    own.MeanMembers, _shape=lambda _, __, x: (x[0], x[2]), _names=("batch", "feature")
+)

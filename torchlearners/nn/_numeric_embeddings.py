@@ -103,7 +103,8 @@ class PiecewiseLinearEncoding(ShowsArguments):
         left, right = self.edges[:, :-1], self.edges[:, 1:]
         width = right - left
         scale = width.reciprocal().masked_fill(width == 0, 0)
-        upper = torch.where(right < self.edges[:, -1:], 1, math.inf)
+        one = self.edges.new_ones(())  # a bare 1 would have torch's default dtype
+        upper = torch.where(right < self.edges[:, -1:], one, math.inf)
         return ((x.unsqueeze(-1) - left) * scale).clamp(self.lower, upper)
 
 

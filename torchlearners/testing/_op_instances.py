@@ -90,6 +90,13 @@ _EXAMPLES: dict[str, tuple[dict[str, Any], Specs]] = {
     "NumericTokenizer": ({"d_token": 4}, _ROWS),
     "CategoricalTokenizer": ({"d_token": 4}, [_CATEGORIES]),
     "CategoricalEmbedding": ({}, [_CATEGORIES]),
+    "FTTransformerBlock": ({"n_heads": 2}, _TOKENS),
+    "PiecewiseLinearEmbedding": ({"n_bins": 3, "d_embedding": 4}, _ROWS),
+    "ExpandMembers": ({"k": 3}, _ROWS),
+    "ScaleEnsemble": ({}, _TOKENS),
+    "BatchEnsembleLinear": ({"out_features": 4}, _TOKENS),
+    "LinearEnsemble": ({"out_features": 4}, _TOKENS),
+    "MeanMembers": ({}, _TOKENS),
     **dict.fromkeys(("Sum", "Product", "Mean", "Attend", "Stack"), ({}, _TOKENS * 2)),
     "Concat": ({}, [_floats(5, 8), _floats(5, 3)]),
 }
