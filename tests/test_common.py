@@ -31,6 +31,7 @@ from torchlearners.graph import (
     ReLU,
     Residual,
 )
+from torchlearners.training import Quantile
 
 # Our tag says that X may hold NaN; tests/test_bad_inputs.py tests infinity.
 NAN_IS_REFUSED = {"check_estimators_nan_inf"}
@@ -96,6 +97,16 @@ def test_every_learner_passes_every_check_with_default_parameters(estimator, che
     ]
 )
 def test_mlps_pass_every_check_with_other_parameters(estimator, check):
+    check(estimator)
+
+
+@with_checks(
+    [
+        MLPRegressor(hidden_layer_sizes=16, loss=loss)
+        for loss in ("quantile", Quantile(quantiles=(0.1, 0.9)), "gaussian")
+    ]
+)
+def test_regressors_that_predict_distributions_pass_every_check(estimator, check):
     check(estimator)
 
 

@@ -1,6 +1,7 @@
 import numpy as np
 import pytest
 import torch
+from numpy.testing import assert_array_equal
 from scipy.special import expit, softmax
 from sklearn.exceptions import DataConversionWarning
 
@@ -211,3 +212,19 @@ def test_a_target_is_restored_from_its_state(target, y):
 )
 def test_each_kind_has_its_default_loss(target, loss):
     assert target.default_loss == loss
+
+
+def test_distances_are_in_the_units_of_y_wherever_its_center_is():
+    flat = ValueTarget(n_values=1, flat=True)
+    flat.fit(flat.codes([10.0, 30.0]), None)
+    assert_array_equal(flat.spread(np.array([[0.5], [2.0]])), [5.0, 20.0])
+    both = ValueTarget(n_values=2, flat=False)
+    both.fit(both.codes([[10.0, 0.0], [30.0, 2.0]]), None)
+    assert_array_equal(both.spread(np.array([[0.5, 0.5]])), [[5.0, 0.5]])
+
+
+def test_predictions_may_have_an_axis_in_between():
+    target = ValueTarget(n_values=2, flat=False)
+    target.fit(target.codes([[10.0, 0.0], [30.0, 2.0]]), None)
+    found = target.predict(np.zeros((4, 3, 2)))
+    assert_array_equal(found, np.broadcast_to([20.0, 1.0], (4, 3, 2)))

@@ -35,3 +35,11 @@ def test_very_sure_members_give_finite_logits(target):
 def test_another_target_is_refused():
     with pytest.raises(ValueError, match=r"target must be .* got 'rows'"):
         MeanMembers("rows")
+
+
+def test_a_loss_may_join_the_members_in_its_own_way():
+    x = torch.randn(7, 4, 3, generator=torch.Generator().manual_seed(0))
+    module = MeanMembers()
+    module.join = lambda members: members.amax(1)
+    assert_close(module.eval()(x), x.amax(1))
+    assert module.train()(x) is x

@@ -5,8 +5,9 @@ import pytest
 import torch
 from numpy.testing import assert_allclose, assert_array_equal
 from rtdl_num_embeddings import PiecewiseLinearEmbeddings
+from scipy.stats import norm
 from sklearn.datasets import load_iris, load_wine
-from sklearn.metrics import accuracy_score, mean_squared_error
+from sklearn.metrics import accuracy_score, mean_pinball_loss, mean_squared_error
 from skorch.callbacks import EpochScoring
 from tabm import TabM
 from torch import nn
@@ -243,3 +244,77 @@ def test_a_member_has_a_head_of_its_own():
     heads = learner.net_.module_.members
     assert heads.weight.shape == (4, 16, 2)
     assert not any(isinstance(m, nn.Linear) for m in learner.net_.module_.modules())
+
+
+# Distributions
+
+
+PLAIN = {**SMALL, "num_embeddings": None, "max_epochs": 10}
+
+
+def test_the_deviation_of_normal_members_is_that_of_their_mixture():
+    X, Y = values()
+    learner = TabMRegressor(**PLAIN, loss="gaussian").fit(X, Y)
+    outputs = learner.intermediate(X, "members").astype(np.float64)
+    scale = learner._target.scale
+    means = outputs[..., ::2] * scale + learner._target.center
+    stds = (1e-3 + np.logaddexp(0, outputs[..., 1::2])) * scale
+    variance = (stds**2).mean(axis=1) + means.var(axis=1)
+    assert_allclose(learner.predict_members(X), means, rtol=1e-6)
+    assert_allclose(learner.predict(X), means.mean(axis=1), rtol=1e-6)
+    assert_allclose(learner.predict_std(X), np.sqrt(variance), rtol=1e-5)
+    assert (learner.predict_std(X) > means.std(axis=1)).all()
+    median, upper = np.moveaxis(learner.predict_quantiles(X, [0.5, 0.8413447]), -1, 0)
+    assert_allclose(median, learner.predict(X), rtol=1e-6)
+    assert_allclose(upper - median, learner.predict_std(X), rtol=1e-5)
+
+
+def test_quantiles_are_the_means_of_the_members_quantiles():
+    X, Y = values()
+    learner = TabMRegressor(**PLAIN, loss="quantile").fit(X, Y)
+    outputs = learner.intermediate(X, "members").astype(np.float64)
+    by_member = np.sort(outputs.reshape(60, 4, 2, 5))
+    expected = by_member.mean(axis=1) * learner._target.scale[:, None]
+    expected += learner._target.center[:, None]
+    found = learner.predict_quantiles(X)
+    assert_allclose(found, expected, rtol=1e-6)
+    assert_allclose(learner.predict(X), expected[..., 2], rtol=1e-6)
+    members = learner.predict_members(X)
+    assert members.shape == (60, 4, 2)
+    assert_allclose(members.mean(axis=1), learner.predict(X), rtol=1e-6)
+    # Without a deviation of y, that of the members.
+    assert_allclose(learner.predict_std(X), members.std(axis=1))
+
+
+@pytest.mark.parametrize("loss", ["quantile", "gaussian"])
+def test_each_member_has_a_loss_of_distributions_of_its_own(loss):
+    X, Y = values()
+    settings = {**PLAIN, "max_epochs": 1, "dropout": 0.0, "lr": 1e-12}
+    learner = TabMRegressor(**settings, loss=loss).fit(X, Y)
+    target = learner._target.tensor(learner._target.codes(Y))
+    outputs = torch.as_tensor(learner.intermediate(X, "members"))
+    criterion = learner.net_.criterion_
+    each = [criterion(outputs[:, i], target).item() for i in range(4)]
+    assert_allclose(learner.history_[0]["train_loss"], np.mean(each), rtol=1e-5)
+
+
+@pytest.mark.parametrize("loss", ["quantile", "gaussian"])
+def test_the_validation_loss_is_that_of_the_joined_members(loss):
+    X, Y = values(120)
+    learner = TabMRegressor(**PLAIN, loss=loss, early_stopping=False)
+    learner.fit(X[:60], Y[:60], X_val=X[60:], y_val=Y[60:])
+    scale = learner._target.scale
+    if loss == "gaussian":
+        std = learner.predict_std(X[60:])
+        losses = -norm(learner.predict(X[60:]), std).logpdf(Y[60:]) - np.log(scale)
+        expected = losses.mean()
+    else:
+        found = learner.predict_quantiles(X[60:])
+        expected = np.mean(
+            [
+                mean_pinball_loss(Y[60:, i], found[:, i, j], alpha=alpha) / scale[i]
+                for i in range(2)
+                for j, alpha in enumerate((0.05, 0.25, 0.5, 0.75, 0.95))
+            ]
+        )
+    assert_allclose(learner.history_[-1]["valid_loss"], expected, rtol=1e-4)

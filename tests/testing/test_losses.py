@@ -7,7 +7,7 @@ from torch import nn
 
 from torchlearners.testing import check_loss
 from torchlearners.testing._losses import LOSS_CHECKS
-from torchlearners.training import LOSSES, CrossEntropy, Huber
+from torchlearners.training import LOSSES, CrossEntropy, Gaussian, Huber, Quantile
 
 
 def row_by_row(output, target):
@@ -35,6 +35,14 @@ def test_our_losses_pass(name):
 @pytest.mark.parametrize("loss", [Huber(delta=0.3), CrossEntropy(label_smoothing=0.2)])
 def test_other_parameters_pass(loss):
     assert len(check_loss(loss).names("passed")) == len(LOSS_CHECKS)
+
+
+@pytest.mark.parametrize(
+    "loss", [Quantile(quantiles=(0.1, 0.9)), Gaussian(min_std=0.1)]
+)
+def test_losses_with_several_outputs_for_a_value_pass(loss):
+    # torch has no class of their names.
+    assert len(check_loss(loss).names("passed")) == len(LOSS_CHECKS) - 2
 
 
 @pytest.mark.parametrize(
@@ -83,6 +91,8 @@ def test_a_loss_for_no_target_gets_a_report_with_the_reasons():
     [
         ("IgnoresWeights", "weights 0 and 2"),
         ("DividesByRows", "sum(w * l) / sum(w)"),
+        ("Crosses", "Quantiles of Crosses cross"),
+        ("ForgetsTheSpread", "shape (12, 4); it must be (12, 2)"),
         ("IsDetached", "no gradient for rows"),
         ("LeavesRowOut", "rows [11] of 12"),
         ("HasDeadParameter", "['power']"),

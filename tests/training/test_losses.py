@@ -198,12 +198,15 @@ def test_the_users_loss_is_left_as_it_was():
         ("mse", "values"),
         ("mae", "values"),
         ("huber", "values"),
+        ("gaussian", "values"),
+        ("quantile", "values"),
     ],
 )
 def test_a_name_stands_for_the_loss_with_default_parameters(name, target):
     y = TARGETS[target]
     named, built = build_loss(name, target), build_loss(LOSSES[name](), target)
-    assert torch.equal(named(OUTPUT, y, None), built(OUTPUT, y, None))
+    output = OUTPUT.repeat_interleave(built.loss.outputs_per_value, 1)
+    assert torch.equal(named(output, y, None), built(output, y, None))
     assert LOSSES[name].target == target
 
 
@@ -213,7 +216,11 @@ def test_a_name_stands_for_the_loss_with_default_parameters(name, target):
         ("mse", "classes", r"\['cross_entropy'\]"),
         ("cross_entropy", "labels", r"\['binary_cross_entropy'\]"),
         (Huber(delta=2.0), "classes", r"\['cross_entropy'\]"),
-        ("cross_entropy", "values", r"\['huber', 'mae', 'mse'\]"),
+        (
+            "cross_entropy",
+            "values",
+            r"\['gaussian', 'huber', 'mae', 'mse', 'quantile'\]",
+        ),
     ],
 )
 def test_a_loss_for_another_kind_of_target_is_refused(choice, target, fitting):

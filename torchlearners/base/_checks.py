@@ -111,6 +111,30 @@ def check_network(module: Any, spec: DataSpec, name: str) -> None:
         )
 
 
+def check_same_outputs(learner: Any, spec: DataSpec, fitted: DataSpec) -> None:
+    """Raise where a fitted network has not the outputs that the loss now wants.
+
+    Parameters
+    ----------
+    learner : TorchLearner
+    spec : DataSpec
+        Of the rows and the loss that training is to go on with.
+    fitted : DataSpec
+        What the network was built for.
+
+    Raises
+    ------
+    ValueError
+        Where the numbers of outputs differ.
+    """
+    if spec.n_outputs != fitted.n_outputs:
+        raise ValueError(
+            f"loss={learner.loss!r} needs {spec.n_outputs} outputs of the network, but "
+            f"the one fitted before has {fitted.n_outputs}. Set the loss of that fit "
+            "again, or start anew: with warm_start=False, or from a clone."
+        )
+
+
 def training_identity(
     learner: Any,
     net: Net,

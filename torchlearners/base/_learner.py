@@ -11,7 +11,12 @@ from sklearn.utils.validation import check_is_fitted
 from torch import nn
 
 from torchlearners._compat import CallbackSupportMixin, callback_teardown
-from torchlearners.base._checks import as_module, check_network, training_identity
+from torchlearners.base._checks import (
+    as_module,
+    check_network,
+    check_same_outputs,
+    training_identity,
+)
 from torchlearners.base._control import add_watching_callbacks, training_callbacks
 from torchlearners.base._parameters import ATTRIBUTES, LearnerParameters
 from torchlearners.base._rows import (
@@ -39,6 +44,7 @@ from torchlearners.exceptions import NonFiniteLossError
 from torchlearners.graph import Node
 from torchlearners.nn import fit_to_data, random_numbers_from
 from torchlearners.training import (
+    Criterion,
     Net,
     TensorData,
     automatic_batch_size,
@@ -240,11 +246,13 @@ class TorchLearner(CallbackSupportMixin, NetworkViews, LearnerParameters):
             target.fit(train[1], train[2])
         spec = DataSpec(
             n_numeric=columns.n_numeric,
-            n_outputs=target.n_outputs,
+            n_outputs=self._n_outputs(target),
             cardinalities=columns.cardinalities,
             feature_names=columns.feature_names,
             target=target.kind,
         )
+        if continuing:
+            check_same_outputs(self, spec, self._spec)
         generator = torch.Generator().manual_seed(seed)
         state = net_state(self.net_) if continuing else None
         callbacks = training_callbacks(self, target, validates=valid is not None)
@@ -347,11 +355,10 @@ class TorchLearner(CallbackSupportMixin, NetworkViews, LearnerParameters):
         with torch_threads(1), random_numbers_from(generator):
             module = self.build_module(spec)
             check_network(module, spec, f"{type(self).__name__}.network")
-        loss = target.default_loss if self._is_auto("loss") else self.loss
         net = self._make_net(
             target,
             module=module,
-            criterion=build_loss(loss, target.kind),
+            criterion=self._criterion(target),
             optimizer=self.optimizer,
             generator=generator,
             lr=self.lr,
@@ -371,6 +378,13 @@ class TorchLearner(CallbackSupportMixin, NetworkViews, LearnerParameters):
         with torch_threads(1):
             net.initialize()
             return net if state is None else load_net_state(net, state)
+
+    def _criterion(self, target: Target) -> Criterion:
+        loss = target.default_loss if self._is_auto("loss") else self.loss
+        return build_loss(loss, target.kind)
+
+    def _n_outputs(self, target: Target) -> int:
+        return target.n_outputs * self._criterion(target).loss.outputs_per_value
 
     def _row_order(self, target: Target) -> Any:
         return row_order(self.sampler, self.shuffle, target)

@@ -135,7 +135,8 @@ class LearnerParameters(Parameters, BaseEstimator):
         doc="A name, an object of `torchlearners.training` such as ``Huber(delta=2)``, "
         "a `torch.nn` loss, or a function of outputs and encoded targets. "
         '"auto" is cross-entropy for classes, binary cross-entropy for multilabel '
-        "targets and the mean squared error for values.",
+        'targets and the mean squared error for values; "quantile" and "gaussian" '
+        "predict distributions of values.",
     )
     grad_clip: float | None = param(
         default=None,

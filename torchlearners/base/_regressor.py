@@ -2,15 +2,40 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
-from sklearn.utils.validation import column_or_1d
+from sklearn.utils.metaestimators import available_if
+from sklearn.utils.validation import check_is_fitted, column_or_1d
 
 from torchlearners._compat import RegressorMixin, fit_context
 from torchlearners.base._learner import TorchLearner
 from torchlearners.data import Target, ValueTarget
-from torchlearners.training import Net, RegressorNet
+from torchlearners.training import LOSSES, Net, RegressorNet, promote
+
+_MORE_OUTPUTS = {
+    "read_quantiles": 'Fit with loss="quantile" or loss="gaussian" for quantiles.',
+    "read_std": 'Fit with loss="gaussian" for standard deviations.',
+}
+
+
+def _loss_has(method: str) -> Callable[[Any], bool]:
+    """Return a check for `available_if`: the loss, of the fit if any, has a method."""
+
+    def check(learner: Any) -> bool:
+        if hasattr(learner, "net_"):
+            loss = learner.net_.criterion_.loss
+        else:
+            loss = promote(learner.loss, LOSSES)
+        if not hasattr(loss, method):
+            raise AttributeError(
+                f"This {type(learner).__name__} has loss={learner.loss!r}, of which "
+                f"only one number is known for each value. {_MORE_OUTPUTS[method]}"
+            )
+        return True
+
+    return check
 
 
 class RegressorLearner(RegressorMixin, TorchLearner):
@@ -121,10 +146,59 @@ class RegressorLearner(RegressorMixin, TorchLearner):
         Returns
         -------
         ndarray of shape (n_samples,) or (n_samples, n_targets)
-            float64, in the units and the shape of y.
+            float64, in the units and the shape of y. With ``loss="quantile"`` the
+            median.
         """
         outputs = self._outputs(X)
-        return self._target.predict(outputs)
+        return self._target.predict(self.net_.criterion_.read_points(outputs))
+
+    @available_if(_loss_has("read_quantiles"))
+    def predict_quantiles(self, X: Any, quantiles: Any = None) -> np.ndarray:
+        """Predict quantiles, with ``loss="quantile"`` or ``loss="gaussian"``.
+
+        They never cross: a higher quantile is nowhere less than a lower one.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, n_features)
+        quantiles : float or array-like of shape (n_quantiles,), default=None
+            Probabilities in (0, 1). With ``loss="quantile"`` those between the trained
+            ones are interpolated linearly. None takes the trained ones, and 0.05, 0.25,
+            0.5, 0.75 and 0.95 with ``loss="gaussian"``.
+
+        Returns
+        -------
+        ndarray of shape (n_samples, n_quantiles) or (n_samples, n_targets, n_quantiles)
+            float64, in the units of y.
+
+        Raises
+        ------
+        ValueError
+            Where a quantile is not in (0, 1), or outside the trained ones.
+        """
+        check_is_fitted(self)
+        loss = self.net_.criterion_.loss
+        at = _checked(loss.default_quantiles() if quantiles is None else quantiles)
+        values = loss.read_quantiles(self._outputs(X), at)
+        by_quantile = self._target.predict(np.moveaxis(values, -1, 1))
+        return by_quantile if by_quantile.ndim == 2 else by_quantile.swapaxes(1, 2)
+
+    @available_if(_loss_has("read_std"))
+    def predict_std(self, X: Any) -> np.ndarray:
+        """Predict the standard deviation of y for each row, with ``loss="gaussian"``.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, n_features)
+
+        Returns
+        -------
+        ndarray of shape (n_samples,) or (n_samples, n_targets)
+            float64, in the units and the shape of y.
+        """
+        check_is_fitted(self)
+        outputs = self._outputs(X)
+        return self._target.spread(self.net_.criterion_.loss.read_std(outputs))
 
     def _make_target(self, y: np.ndarray, classes: Any) -> Target:
         if y.ndim == 2 and y.shape[1] == 1:
@@ -139,3 +213,13 @@ class RegressorLearner(RegressorMixin, TorchLearner):
         tags = super().__sklearn_tags__()
         tags.target_tags.multi_output = True
         return tags
+
+
+def _checked(quantiles: Any) -> np.ndarray:
+    """Return quantiles as floats of shape (n_quantiles,)."""
+    values = np.atleast_1d(np.asarray(quantiles, dtype=np.float64))
+    if values.ndim != 1 or not len(values) or not ((values > 0) & (values < 1)).all():
+        raise ValueError(
+            f"quantiles must be one or several numbers in (0, 1), got {quantiles!r}."
+        )
+    return values

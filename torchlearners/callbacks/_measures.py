@@ -126,7 +126,8 @@ class Measures(Parameters, BaseEstimator, Callback):
 
         Parameters
         ----------
-        outputs : ndarray of shape (n_rows, n_outputs)
+        outputs : ndarray of shape (n_rows, n_values)
+            One for each class, label or target.
         y : torch.Tensor of shape (n_rows, ...)
             Encoded targets.
         weight : torch.Tensor of shape (n_rows,) or None, default=None
@@ -209,7 +210,7 @@ class Measures(Parameters, BaseEstimator, Callback):
         outputs = getattr(net, "valid_outputs_", None) if self.on == "valid" else None
         if outputs is None:
             outputs = forward(net, data.X)
-        outputs = outputs.float().numpy(force=True)
+        outputs = net.criterion_.read_points(outputs.float().numpy(force=True))
         view = view_of(Responses(self.target, outputs), net, data.X)
         for measure, (name, value) in zip(
             self.measures_,

@@ -97,7 +97,8 @@ class _View(BaseEstimator):
             return self.responses(method)
         X = torch.as_tensor(X, dtype=torch.float32).to(self.net.device)
         outputs = forward(self.net, X).numpy(force=True)
-        return Responses(self.responses.target, outputs)(method)
+        points = self.net.criterion_.read_points(outputs)
+        return Responses(self.responses.target, points)(method)
 
 
 class _ClassifierView(ClassifierMixin, _View):

@@ -22,7 +22,8 @@ class DataSpec:
     n_numeric : int
         Number of numeric input features.
     n_outputs : int
-        Number of values the network returns for a row: classes, labels or targets.
+        Number of values the network returns for a row: one for each class, label or
+        target, or several where the loss wants so.
     cardinalities : tuple of int, default=()
         Numbers of levels of the categorical features. A row of the network's input is
         the numeric features, then one code from 0 for each categorical one.

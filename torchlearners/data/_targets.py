@@ -56,6 +56,10 @@ class Target:
         """Turn network outputs into logits, where the kind has them."""
         raise NotImplementedError
 
+    def spread(self, outputs: np.ndarray) -> np.ndarray:
+        """Return distances between values in the units of y, where there are units."""
+        raise NotImplementedError
+
     def groups(self, codes: np.ndarray) -> np.ndarray | None:
         """Return what a validation split is stratified by, if anything."""
         return None
@@ -270,9 +274,14 @@ class ValueTarget(Target):
         return self.predict(encoded)
 
     def predict(self, outputs: np.ndarray) -> np.ndarray:
-        """Return float64 values in the units of y."""
+        """Return float64 values in the units of y; targets are on the last axis."""
         values = outputs.astype(np.float64) * self.scale + self.center
-        return values[:, 0] if self.flat else values
+        return values[..., 0] if self.flat else values
+
+    def spread(self, outputs: np.ndarray) -> np.ndarray:
+        """Return standardized distances in the units of y; targets as in `predict`."""
+        values = outputs.astype(np.float64) * self.scale
+        return values[..., 0] if self.flat else values
 
 
 _KINDS: dict[str, type[Target]] = {

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 
 from torch import Tensor
 from torch.nn import functional as F
@@ -17,7 +18,8 @@ class MeanMembers(ShowsArguments):
     While training, the members' outputs are passed on as they are, so that each gets a
     loss of its own. In evaluation mode they become one output, which stands for the
     mean of the members' predictions: of their values or probabilities, not of their
-    logits.
+    logits. In the network of a learner whose loss reads outputs in a way of its own,
+    such as `torchlearners.training.Gaussian`, that loss joins them.
 
     Parameters
     ----------
@@ -44,6 +46,8 @@ class MeanMembers(ShowsArguments):
     def __init__(self, target: str = "values") -> None:
         super().__init__()
         self.target = checked("target", target, one_of("values", "classes", "labels"))
+        # Set by the net: what its loss wants instead of `mean`.
+        self.join: Callable[[Tensor], Tensor] | None = None
 
     def forward(self, x: Tensor) -> Tensor:
         """Return `x` (batch, k, n_outputs) while training, else (batch, n_outputs)."""
@@ -51,6 +55,8 @@ class MeanMembers(ShowsArguments):
 
     def mean(self, x: Tensor) -> Tensor:
         """Return one output for the members' `x` (batch, k, n_outputs)."""
+        if self.join is not None:
+            return self.join(x)
         if self.target == "values":
             return x.mean(1)
         log_k = math.log(x.shape[1])

@@ -234,13 +234,21 @@ class TabMRegressor(BaseTabM, RegressorLearner):
         ndarray of shape (n_samples, k, n_targets)
             In the units of y; their mean over the members is what `predict` returns.
         """
-        return self._by_member(X, self._target.predict)
+
+        def read(outputs: np.ndarray) -> np.ndarray:
+            return self._target.predict(self.net_.criterion_.read_points(outputs))
+
+        return self._by_member(X, read)
 
     def predict_std(self, X: Any) -> np.ndarray:
         """Return the standard deviation of the members' predictions.
 
         It says how far the members disagree, which grows away from the training rows.
         It is no standard deviation of y, of whose noise it knows nothing.
+
+        With ``loss="gaussian"`` it is one of y, that of the members' mixture [1]_: its
+        square is the mean of the members' variances, which is the noise, plus the
+        variance of their means, which is their disagreement.
 
         Parameters
         ----------
@@ -250,6 +258,13 @@ class TabMRegressor(BaseTabM, RegressorLearner):
         -------
         ndarray of shape (n_samples,) or (n_samples, n_targets)
             In the units and the shape of y.
+
+        References
+        ----------
+        .. [1] Lakshminarayanan, Pritzel and Blundell (2017). Simple and scalable
+           predictive uncertainty estimation using deep ensembles. NeurIPS.
         """
+        if hasattr(super(), "predict_std"):
+            return super().predict_std(X)
         std = self.predict_members(X).std(axis=1)
         return std.reshape(self.predict(X).shape)

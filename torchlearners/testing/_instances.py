@@ -17,8 +17,9 @@ from torchlearners.graph import (
     Tanh,
 )
 
-# By the name of the class without its kind. A learner that is not listed is checked
-# with its default parameters; where those are slow, it gets a line here.
+# By the name of the class without its kind, or with it for what suits one kind only. A
+# learner that is not listed is checked with its default parameters; where those are
+# slow, it gets a line here.
 _PARAMETERS: dict[str, list[dict[str, Any]]] = {
     "DummyTorch": [{}],
     "FTTransformer": [
@@ -42,10 +43,18 @@ _PARAMETERS: dict[str, list[dict[str, Any]]] = {
             "dropout": 0.1,
         },
     ],
+    "MLPRegressor": [
+        {"hidden_layer_sizes": (16,), "loss": "quantile"},
+        {"hidden_layer_sizes": (16,), "loss": "gaussian"},
+    ],
     "ResNet": [{"n_blocks": 1, "width": 16}],
     "TabM": [
         {"k": 4, "width": 16, "n_bins": 8, "d_embedding": 4},
         {"k": 4, "width": 16, "num_embeddings": None, "arch": "tabm-mini"},
+    ],
+    "TabMRegressor": [
+        {"k": 4, "width": 16, "num_embeddings": None, "loss": "quantile"},
+        {"k": 4, "width": 16, "num_embeddings": None, "loss": "gaussian"},
     ],
 }
 
@@ -68,8 +77,13 @@ def quick_instances() -> list[Any]:
         # The learners get nodes of their own.
         learner(**copy.deepcopy(params))
         for name, learner in all_learners()
-        for params in _PARAMETERS.get(_without_kind(name), [{}])
+        for params in _parameters(name)
     ]
+
+
+def _parameters(name: str) -> list[dict[str, Any]]:
+    of_both = _PARAMETERS.get(_without_kind(name), [{}])
+    return of_both + _PARAMETERS.get(name, [])
 
 
 def _without_kind(name: str) -> str:

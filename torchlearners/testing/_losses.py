@@ -33,8 +33,19 @@ _N_ROWS = 12
 _checks_losses = partial(torch_check, subject="loss")
 
 
-def _batch(kind: str) -> tuple[Tensor, list[Tensor], Tensor]:
+def _batch(loss: Any, kind: str) -> tuple[Tensor, list[Tensor], Tensor]:
     """Return good outputs, outputs that are worse, and the targets of both."""
+    good, worse, target = _points(kind)
+    more = loss.outputs_per_value - 1 if _is_declared(loss) else 0
+    # The first output of each value is as for a loss with a single one.
+    good, *worse = (
+        nn.functional.pad(x[..., None], (0, more)).flatten(1) for x in (good, *worse)
+    )
+    return good, worse, target
+
+
+def _points(kind: str) -> tuple[Tensor, list[Tensor], Tensor]:
+    """Return the same for a loss with one output for each class, label or value."""
     if kind == "classes":
         target = torch.arange(_N_ROWS) % 3
         good = 4.0 * torch.eye(3)[target]
@@ -47,9 +58,9 @@ def _batch(kind: str) -> tuple[Tensor, list[Tensor], Tensor]:
     return values, [values + 0.5, values - 0.5], values.clone()
 
 
-def _some_outputs(kind: str) -> Tensor:
+def _some_outputs(loss: Any, kind: str) -> Tensor:
     generator = torch.Generator().manual_seed(0)
-    good, _, _ = _batch(kind)
+    good, _, _ = _batch(loss, kind)
     return torch.randn(good.shape, generator=generator)
 
 
@@ -62,7 +73,7 @@ def _value(
 
 def _orders(loss: Any, kind: str) -> bool:
     """Tell whether better outputs have a lower loss."""
-    good, worse, target = _batch(kind)
+    good, worse, target = _batch(loss, kind)
     lowest = _value(loss, kind, good, target)
     return all(bool(lowest < _value(loss, kind, bad, target)) for bad in worse)
 
@@ -96,8 +107,8 @@ def _takes_weights(loss: Any) -> bool:
     """Tell whether the loss gives one value for each row, which can be weighted."""
     fitting, _ = _fit_kinds(loss)
     try:
-        _, _, target = _batch(fitting[0])
-        outputs = _some_outputs(fitting[0])
+        _, _, target = _batch(loss, fitting[0])
+        outputs = _some_outputs(loss, fitting[0])
         build_loss(loss, fitting[0])(outputs, target, torch.ones(_N_ROWS))
     except IndexError:  # fits none
         return False
@@ -124,8 +135,8 @@ def _has_namesake(loss: Any) -> bool:
 def check_loss_takes_a_kind_of_target(name: str, loss: Any) -> None:
     """Check that outputs and targets of classes, labels or values give a scalar."""
     kind = _kind(name, loss)
-    _, _, target = _batch(kind)
-    value = build_loss(loss, kind)(_some_outputs(kind), target, None)
+    _, _, target = _batch(loss, kind)
+    value = build_loss(loss, kind)(_some_outputs(loss, kind), target, None)
     assert value.ndim == 0, (
         f"{name} returned shape {tuple(value.shape)} for {kind}; training needs a "
         "scalar, the mean over rows."
@@ -137,8 +148,8 @@ def check_loss_takes_a_kind_of_target(name: str, loss: Any) -> None:
 def check_loss_gives_each_row_a_gradient(name: str, loss: Any) -> None:
     """Check that the value depends on each row, differentiably."""
     kind = _kind(name, loss)
-    _, _, target = _batch(kind)
-    outputs = _some_outputs(kind).requires_grad_()
+    _, _, target = _batch(loss, kind)
+    outputs = _some_outputs(loss, kind).requires_grad_()
     value = _value(loss, kind, outputs, target)
     assert value.requires_grad, (
         f"The value of {name} has no gradient. Compute it by torch functions, without "
@@ -158,7 +169,7 @@ def check_loss_gives_each_row_a_gradient(name: str, loss: Any) -> None:
 def check_loss_is_lower_for_better_outputs(name: str, loss: Any) -> None:
     """Check that outputs that fit the targets have the lower value."""
     kind = _kind(name, loss)
-    good, worse, target = _batch(kind)
+    good, worse, target = _batch(loss, kind)
     best = _value(loss, kind, good, target).item()
     for outputs in worse:
         value = _value(loss, kind, outputs, target).item()
@@ -172,8 +183,8 @@ def check_loss_is_lower_for_better_outputs(name: str, loss: Any) -> None:
 def check_loss_takes_a_batch_of_one_row(name: str, loss: Any) -> None:
     """Check that a last batch of one row has a finite value."""
     kind = _kind(name, loss)
-    _, _, target = _batch(kind)
-    value = _value(loss, kind, _some_outputs(kind)[:1], target[:1])
+    _, _, target = _batch(loss, kind)
+    value = _value(loss, kind, _some_outputs(loss, kind)[:1], target[:1])
     assert torch.isfinite(value), f"{name} is {value} for a batch of one row."
 
 
@@ -181,8 +192,8 @@ def check_loss_takes_a_batch_of_one_row(name: str, loss: Any) -> None:
 def check_loss_leaves_its_inputs_alone(name: str, loss: Any) -> None:
     """Check that neither outputs nor targets are changed in place."""
     kind = _kind(name, loss)
-    _, _, target = _batch(kind)
-    outputs = _some_outputs(kind)
+    _, _, target = _batch(loss, kind)
+    outputs = _some_outputs(loss, kind)
     before = outputs.clone(), target.clone()
     build_loss(loss, kind)(outputs, target, None)
     assert torch.equal(outputs, before[0]), f"{name} changes the outputs in place."
@@ -193,7 +204,7 @@ def check_loss_leaves_its_inputs_alone(name: str, loss: Any) -> None:
 def check_loss_is_finite_for_extreme_outputs(name: str, loss: Any) -> None:
     """Check value and gradient where outputs are ten thousand, right and wrong."""
     kind = _kind(name, loss)
-    good, _, target = _batch(kind)
+    good, _, target = _batch(loss, kind)
     signs = torch.where(good > good.mean(), 1.0, -1.0)
     for outputs in (1e4 * signs, -1e4 * signs):
         outputs.requires_grad_()
@@ -212,8 +223,8 @@ def check_loss_is_finite_for_extreme_outputs(name: str, loss: Any) -> None:
 def check_loss_equal_weights_are_none(name: str, loss: Any) -> None:
     """Check that weights of 3 for all rows give the value without weights."""
     kind = _kind(name, loss)
-    _, _, target = _batch(kind)
-    outputs = _some_outputs(kind)
+    _, _, target = _batch(loss, kind)
+    outputs = _some_outputs(loss, kind)
     plain = _value(loss, kind, outputs, target)
     weighted = _value(loss, kind, outputs, target, torch.full((_N_ROWS,), 3.0))
     assert _close(plain, weighted), (
@@ -226,8 +237,8 @@ def check_loss_equal_weights_are_none(name: str, loss: Any) -> None:
 def check_loss_weights_are_repetition(name: str, loss: Any) -> None:
     """Check that a row of weight 0 is as good as gone, and one of weight 2 as twice."""
     kind = _kind(name, loss)
-    _, _, target = _batch(kind)
-    outputs = _some_outputs(kind).requires_grad_()
+    _, _, target = _batch(loss, kind)
+    outputs = _some_outputs(loss, kind).requires_grad_()
     weight = torch.ones(_N_ROWS)
     weight[0], weight[1] = 0, 2
     rows = torch.arange(_N_ROWS).repeat_interleave(weight.long())
@@ -265,8 +276,8 @@ def check_loss_parameters_matter(name: str, loss: Any) -> None:
 
     def outcome(changed: Any) -> str:
         kind = changed.target
-        good, worse, target = _batch(kind)
-        outputs = [good, *worse, _some_outputs(kind)]
+        good, worse, target = _batch(changed, kind)
+        outputs = [good, *worse, _some_outputs(changed, kind)]
         return str([_value(changed, kind, o, target).item() for o in outputs])
 
     dead = dead_parameters(loss, outcome)
@@ -303,6 +314,49 @@ def check_loss_parameters_are_reached_from_a_learner(name: str, loss: Any) -> No
         assert getattr(learner.loss, param) is value, f"set_params ignores {key!r}."
 
 
+@_checks_losses(_is_declared)
+def check_loss_reads_its_outputs(name: str, loss: Any) -> None:
+    """Check that outputs are read as one number for each class, label or value.
+
+    And, where the loss tells of them, that quantiles do not cross, standard deviations
+    are positive, and members of an ensemble that agree predict what each of them does.
+    """
+    outputs = _some_outputs(loss, loss.target)
+    outputs = torch.cat([outputs, 2 * outputs], dim=1)
+    values = outputs.numpy()
+    expected = _N_ROWS, values.shape[1] // loss.outputs_per_value
+    points = loss.read_points(values)
+    _require_shape(name, "read_points", points, expected)
+    if hasattr(loss, "read_quantiles"):
+        at = np.asarray(loss.default_quantiles())
+        found = loss.read_quantiles(values, at)
+        _require_shape(name, "read_quantiles", found, (*expected, len(at)))
+        assert (np.diff(found) >= 0).all(), (
+            f"Quantiles of {name} cross: a higher one is less than a lower one. Sort "
+            "what read_quantiles returns, or make it ascend."
+        )
+    if hasattr(loss, "read_std"):
+        found = loss.read_std(values)
+        _require_shape(name, "read_std", found, expected)
+        assert (found > 0).all(), f"{name} has standard deviations of {found.min():g}."
+    if hasattr(loss, "join_members"):
+        joined = loss.join_members(outputs[:, None].expand(-1, 3, -1))
+        found = loss.read_points(joined.numpy())
+        assert np.allclose(found, points, rtol=1e-4, atol=1e-5), (
+            f"Three members that agree predict other than one of them with {name}. "
+            "Look at join_members, which makes one output of theirs."
+        )
+
+
+def _require_shape(
+    name: str, method: str, found: np.ndarray, expected: tuple[int, ...]
+) -> None:
+    assert found.shape == expected, (
+        f"{method} of {name} returns shape {found.shape}; it must be {expected}: rows "
+        "and classes, labels or values come first. Look at outputs_per_value too."
+    )
+
+
 @_checks_losses(_has_namesake)
 def check_loss_has_torchs_defaults(name: str, loss: Any) -> None:
     """Check that parameters have the defaults of torch's class of the same name."""
@@ -314,8 +368,8 @@ def check_loss_equals_torch(name: str, loss: Any) -> None:
     """Check that values are those of the class of torch.nn of the same name."""
     theirs = _namesake(loss)
     kind = _kind(name, loss)
-    _, _, target = _batch(kind)
-    outputs = _some_outputs(kind)
+    _, _, target = _batch(loss, kind)
+    outputs = _some_outputs(loss, kind)
     expected = theirs(**loss.get_params(deep=False))(outputs, target)
     value = _value(loss, kind, outputs, target)
     assert _close(value, expected), (
@@ -342,6 +396,7 @@ LOSS_CHECKS = (
     check_loss_documents_parameters,
     check_loss_clones_alike,
     check_loss_parameters_are_reached_from_a_learner,
+    check_loss_reads_its_outputs,
     check_loss_has_torchs_defaults,
     check_loss_equals_torch,
 )
@@ -390,7 +445,7 @@ def check_loss(
     >>> from torchlearners.testing import check_loss
     >>> from torchlearners.training import Huber
     >>> print(check_loss(Huber(delta=2.0)))
-    Huber: 16 passed
+    Huber: 17 passed
     """
     return run_checks(
         loss,

@@ -12,8 +12,10 @@ from torchlearners.training._batches import (
     balanced_order,
     batch_sizes,
 )
+from torchlearners.training._criterion import Criterion, Loss
 from torchlearners.training._descriptors import Descriptor, promote
 from torchlearners.training._devices import resolve_device
+from torchlearners.training._distributional import Distributional, Gaussian, Quantile
 from torchlearners.training._losses import (
     LOSSES,
     MAE,
@@ -21,7 +23,6 @@ from torchlearners.training._losses import (
     BinaryCrossEntropy,
     CrossEntropy,
     Huber,
-    Loss,
     build_loss,
 )
 from torchlearners.training._net import Net
@@ -62,13 +63,17 @@ __all__ = [
     "Batches",
     "BinaryCrossEntropy",
     "ClassifierNet",
+    "Criterion",
     "CrossEntropy",
     "Descriptor",
+    "Distributional",
+    "Gaussian",
     "Huber",
     "Loss",
     "NAdam",
     "Net",
     "Optimizer",
+    "Quantile",
     "RAdam",
     "RMSprop",
     "RegressorNet",

@@ -244,3 +244,8 @@ def split_batch(batch: Batch, n_pieces: int, least: int) -> Iterator[Batch]:
     sizes = batch_sizes(len(y), max(least, -(-len(y) // n_pieces)))
     weights = [None] * len(sizes) if weight is None else weight.split(sizes)
     return zip(x.split(sizes), y.split(sizes), weights, strict=True)
+
+
+def total_weight(batch: Batch) -> int | Tensor:
+    """Return what a batch counts: its rows, or the sum of their weights."""
+    return len(batch[1]) if batch[2] is None else batch[2].sum()

@@ -3,61 +3,16 @@
 from __future__ import annotations
 
 import copy
-from typing import Any, ClassVar
+from typing import Any
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
 from torchlearners.params import did_you_mean, fraction, param, positive
-from torchlearners.training._descriptors import Descriptor, promote
-
-
-class Criterion(nn.Module):
-    """A loss as a module of output, target and row weights (or None)."""
-
-    def forward(
-        self, output: Tensor, target: Tensor, weight: Tensor | None = None
-    ) -> Tensor:
-        """Return the mean loss, weighted by row where there are weights."""
-        raise NotImplementedError
-
-
-class Loss(Descriptor):
-    """Base of the losses: what a network's outputs cost against the encoded target."""
-
-    target: ClassVar[str]  # what it is for: "classes", "labels" or "values"
-
-    def rows(self, output: Tensor, target: Tensor) -> Tensor:
-        """Return the loss of each row.
-
-        Parameters
-        ----------
-        output : torch.Tensor of shape (n_rows, n_outputs)
-            What the network returned.
-        target : torch.Tensor
-            Class codes (n_rows,), indicators or scaled values (n_rows, n_outputs).
-
-        Returns
-        -------
-        torch.Tensor of shape (n_rows,)
-        """
-        raise NotImplementedError
-
-    def mean(self, output: Tensor, target: Tensor) -> Tensor:
-        """Return the unweighted mean over rows, in as few operations as possible."""
-        return self.rows(output, target).mean()
-
-    def build(self) -> Criterion:
-        """Return the module that a net computes its loss with.
-
-        Raises
-        ------
-        InvalidParameterError
-            Where a parameter of this object is out of range.
-        """
-        self._validate_params()
-        return _DeclaredCriterion(self)
+from torchlearners.training._criterion import Criterion, Loss
+from torchlearners.training._descriptors import promote
+from torchlearners.training._distributional import Gaussian, Quantile
 
 
 class CrossEntropy(Loss):
@@ -199,9 +154,11 @@ class Huber(Loss):
 LOSSES: dict[str, type[Loss]] = {
     "binary_cross_entropy": BinaryCrossEntropy,
     "cross_entropy": CrossEntropy,
+    "gaussian": Gaussian,
     "huber": Huber,
     "mae": MAE,
     "mse": MSE,
+    "quantile": Quantile,
 }
 
 
@@ -247,7 +204,13 @@ def build_loss(choice: Any, target: str) -> Criterion:
                 f"loss={choice!r} is for {choice.target}, but the target holds "
                 f"{target}. Choose one of {fitting}."
             )
-        return choice.build()
+        criterion = choice.build()
+        if not isinstance(criterion, Criterion):
+            raise TypeError(
+                f"build() of {choice!r} returned a {type(criterion).__name__}; it must "
+                "return a torchlearners.training.Criterion."
+            )
+        return criterion
     if isinstance(choice, type) and not issubclass(choice, nn.Module):
         raise TypeError(
             f"loss={choice!r} is not a loss; give one of {fitting}, an object of "
@@ -279,26 +242,12 @@ def loss_of_members(
     return criterion(outputs.flatten(0, 1), target.repeat_interleave(k, 0), weight)
 
 
-class _DeclaredCriterion(Criterion):
-    """One of our own losses."""
-
-    def __init__(self, loss: Loss) -> None:
-        super().__init__()
-        self.loss = loss
-
-    def forward(
-        self, output: Tensor, target: Tensor, weight: Tensor | None = None
-    ) -> Tensor:
-        if weight is None:
-            return self.loss.mean(output, target)
-        return (self.loss.rows(output, target) * weight).sum() / weight.sum()
-
-
 class _ForeignCriterion(Criterion):
     """A loss from elsewhere, taught row weights where it can be."""
 
     def __init__(self, function: Any) -> None:
         super().__init__()
+        self.loss = Loss()
         # The user's module must not change: it may serve other fits.
         self.function = copy.deepcopy(function)
         self.unreduced = None

@@ -27,7 +27,13 @@ from torchlearners.nn import (
     draws_unbound_numbers,
     random_numbers_from,
 )
-from torchlearners.training._batches import Batch, Batches, TensorData, split_batch
+from torchlearners.training._batches import (
+    Batch,
+    Batches,
+    TensorData,
+    split_batch,
+    total_weight,
+)
 from torchlearners.training._losses import Criterion, loss_of_members
 from torchlearners.training._optimizers import build_optimizer
 from torchlearners.training._state import load_training_state
@@ -155,6 +161,8 @@ class Net(NeuralNet):
         self._unbound = draws_unbound_numbers(self.module_)
         ends = [m for m in self.module_.modules() if isinstance(m, MeanMembers)]
         self._mean_members = ends[0].mean if ends else None
+        for end in ends:
+            end.join = self.criterion.join_members
         return self
 
     def _make_device_generator(self) -> torch.Generator:
@@ -406,16 +414,14 @@ class Net(NeuralNet):
     def _accumulate(self, batch: Batch) -> dict[str, Tensor]:
         """Add the gradient of the batch's loss to the parameters' gradients."""
         if self._n_pieces == 1:
-            x, y, weight = batch
-            loss, y_pred = self._train_forward(x, y, weight)
+            loss, y_pred = self._train_forward(*batch)
             loss.backward()
             return {"loss": loss, "y_pred": y_pred}
-        total = _size(batch)
+        total = total_weight(batch)
         losses, outputs = [], []
         for piece in split_batch(batch, self._n_pieces, least=min(2, self.batch_size)):
-            x, y, weight = piece
-            loss, y_pred = self._train_forward(x, y, weight)
-            loss = loss * (_size(piece) / total)
+            loss, y_pred = self._train_forward(*piece)
+            loss = loss * (total_weight(piece) / total)
             loss.backward()
             losses.append(loss.detach())
             outputs.append(y_pred.detach())
@@ -492,8 +498,3 @@ class Net(NeuralNet):
             for _, callback in self.callbacks_
             if getattr(type(callback), method_name, None) is not inherited
         ]
-
-
-def _size(batch: Batch) -> Any:
-    """Return what a batch counts: its rows, or the sum of their weights."""
-    return len(batch[1]) if batch[2] is None else batch[2].sum()

@@ -38,7 +38,7 @@ class ClassifierNet(ClassifierMixin, Net):
 
 
 class RegressorNet(RegressorMixin, Net):
-    """Net whose outputs are standardized targets.
+    """Net whose outputs are standardized targets, or quantiles or such of them.
 
     Examples
     --------
@@ -51,4 +51,4 @@ class RegressorNet(RegressorMixin, Net):
 
     def predict(self, X: Any) -> np.ndarray:
         """Return standardized targets of shape (n_rows, n_targets)."""
-        return self.forward(X).numpy(force=True)
+        return self.criterion_.read_points(self.forward(X).numpy(force=True))

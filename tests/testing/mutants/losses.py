@@ -6,7 +6,7 @@ from torch.nn import functional as F
 from mutants import Mutant
 from torchlearners.params import param, positive
 from torchlearners.testing import check_loss
-from torchlearners.training import Loss
+from torchlearners.training import Criterion, Gaussian, Loss, Quantile
 
 
 class _Squared(Loss):
@@ -25,7 +25,7 @@ class _Built(_Squared):
         return _Module(self)
 
 
-class _Module(torch.nn.Module):
+class _Module(Criterion):
     def __init__(self, loss):
         super().__init__()
         self.loss = loss
@@ -150,6 +150,29 @@ class SmoothL1(Loss):
         )
 
 
+class Crosses(Quantile):
+    """Reads quantiles in the order in which the network returns them.
+
+    {parameters}
+    """
+
+    def read_quantiles(self, outputs, quantiles):
+        return self._by_value(outputs)[..., : len(quantiles)]
+
+
+class ForgetsTheSpread(Gaussian):
+    """Reads both outputs of a value as predictions.
+
+    {parameters}
+    """
+
+    def read_points(self, outputs):
+        return outputs
+
+    def read_quantiles(self, outputs, quantiles):
+        return super().read_points(outputs)[..., None] + 0 * quantiles
+
+
 class L1(_Squared):
     """Squares what the class of torch with its name does not."""
 
@@ -165,6 +188,8 @@ MUTANTS = [
         (DividesByRows(), "check_loss_equal_weights_are_none", ()),
         (HasDeadParameter(), "check_loss_parameters_matter", ()),
         (HidesParameter(), "check_loss_documents_parameters", ()),
+        (Crosses(), "check_loss_reads_its_outputs", ()),
+        (ForgetsTheSpread(), "check_loss_reads_its_outputs", ()),
         (SmoothL1(), "check_loss_has_torchs_defaults", ()),
         (L1(), "check_loss_equals_torch", ()),
         (LeavesRowOut(), "check_loss_gives_each_row_a_gradient", ()),

@@ -1,0 +1,114 @@
+"""What every loss is: a declared choice, and the module a net computes it with."""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Callable
+from typing import ClassVar
+
+import numpy as np
+from torch import Tensor, nn
+
+from torchlearners.training._descriptors import Descriptor
+
+
+class Criterion(nn.Module):
+    """A loss as a module of output, target and row weights (or None).
+
+    Attributes
+    ----------
+    loss : Loss
+        How the network's outputs are read.
+    """
+
+    loss: Loss
+
+    def forward(
+        self, output: Tensor, target: Tensor, weight: Tensor | None = None
+    ) -> Tensor:
+        """Return the mean loss, weighted by row where there are weights."""
+        raise NotImplementedError
+
+    def read_points(self, outputs: np.ndarray) -> np.ndarray:
+        """Return what outputs predict, one number for each value."""
+        return self.loss.read_points(outputs)
+
+    @property
+    def join_members(self) -> Callable[[Tensor], Tensor] | None:
+        """What makes one output of the members' ones; None has their mean."""
+        return getattr(self.loss, "join_members", None)
+
+
+class Loss(Descriptor):
+    """Base of the losses: what a network's outputs cost against the encoded target.
+
+    A loss may want several outputs for each value, from which it then reads what to
+    predict; see `Distributional`.
+    """
+
+    target: ClassVar[str]  # what it is for: "classes", "labels" or "values"
+
+    @property
+    def outputs_per_value(self) -> int:
+        """Number of outputs for each class, label or target; they stand together."""
+        return 1
+
+    def read_points(self, outputs: np.ndarray) -> np.ndarray:
+        """Return what outputs predict, one number for each class, label or target.
+
+        Parameters
+        ----------
+        outputs : ndarray of shape (n_rows, n_values * outputs_per_value)
+
+        Returns
+        -------
+        ndarray of shape (n_rows, n_values)
+        """
+        return outputs
+
+    def rows(self, output: Tensor, target: Tensor) -> Tensor:
+        """Return the loss of each row.
+
+        Parameters
+        ----------
+        output : torch.Tensor of shape (n_rows, n_outputs)
+            What the network returned.
+        target : torch.Tensor
+            Class codes (n_rows,), indicators or scaled values (n_rows, n_values).
+
+        Returns
+        -------
+        torch.Tensor of shape (n_rows,)
+        """
+        raise NotImplementedError
+
+    def mean(self, output: Tensor, target: Tensor) -> Tensor:
+        """Return the unweighted mean over rows, in as few operations as possible."""
+        return self.rows(output, target).mean()
+
+    def build(self) -> Criterion:
+        """Return the module that a net computes its loss with.
+
+        Raises
+        ------
+        InvalidParameterError
+            Where a parameter of this object is out of range.
+        """
+        self._validate_params()
+        # Parameters that are set later are for the next fit.
+        return _DeclaredCriterion(copy.deepcopy(self))
+
+
+class _DeclaredCriterion(Criterion):
+    """One of our own losses."""
+
+    def __init__(self, loss: Loss) -> None:
+        super().__init__()
+        self.loss = loss
+
+    def forward(
+        self, output: Tensor, target: Tensor, weight: Tensor | None = None
+    ) -> Tensor:
+        if weight is None:
+            return self.loss.mean(output, target)
+        return (self.loss.rows(output, target) * weight).sum() / weight.sum()
