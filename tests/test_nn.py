@@ -25,6 +25,12 @@ def numbers(*sizes, seed=0):
     return make
 
 
+def neighbors():
+    module = tnn.SoftNearestNeighbors(nn.Linear(3, 4), 3, 2, sample_rate=1.0)
+    module.set_candidates(numbers(3, seed=3)(9), numbers(2, seed=4)(9))
+    return module
+
+
 # name: a module, what makes each input of n rows, and the shape of a row of output
 CASES = {
     "Attend": (lambda: tnn.Attend(3), [numbers(4, 3), numbers(4, 3, seed=1)], (4, 3)),
@@ -90,6 +96,7 @@ CASES = {
     "Reshape": (lambda: tnn.Reshape((2, -1)), [numbers(6)], (2, 3)),
     "ScaleEnsemble": (lambda: tnn.ScaleEnsemble(3, 4), [numbers(4, 3)], (4, 3)),
     "Select": (lambda: tnn.Select(1, -1), [numbers(3, 4)], (4,)),
+    "SoftNearestNeighbors": (neighbors, [numbers(3)], (2,)),
     "Squeeze": (lambda: tnn.Squeeze(1), [numbers(1, 4)], (4,)),
     "Stack": (tnn.Stack, [numbers(3), numbers(3, seed=1)], (2, 3)),
     "Sum": (tnn.Sum, [numbers(2, 3), numbers(1, 3)], (2, 3)),
@@ -226,7 +233,7 @@ def test_the_repr_shows_every_argument(case):
     assert shown.startswith(f"{type(module).__name__}(")
     for name, parameter in inspect.signature(type(module)).parameters.items():
         if parameter.kind is parameter.POSITIONAL_OR_KEYWORD:
-            assert f"{name}=" in shown
+            assert f"{name}=" in shown or f"({name}): " in shown
     assert "tensor(" not in shown
 
 

@@ -15,6 +15,7 @@ from torchlearners.params import (
     open_fraction,
     optional,
     positive,
+    positive_fraction,
     positive_int,
 )
 from torchlearners.params._checks import describe
@@ -34,6 +35,7 @@ def allows(check, value):
         (positive, [1e-9, 3, np.float32(1)], [0, -1, "1", None, float("nan")]),
         (non_negative, [0, 0.0, 3.5], [-1e-9, None, "0"]),
         (fraction, [0, 0.0, 0.999], [1, 1.0, -0.1, None]),
+        (positive_fraction, [0.001, 1, 1.0], [0, 0.0, 1.1, None]),
         (open_fraction, [0.001, 0.999], [0, 1, 0.0, 1.0]),
         (positive_int, [1, np.int64(3)], [0, 1.0, "1", None]),
         (non_negative_int, [0, 5], [-1, 0.0, None]),
@@ -45,6 +47,7 @@ def allows(check, value):
         "positive",
         "non_negative",
         "fraction",
+        "positive_fraction",
         "open_fraction",
         "positive_int",
         "non_negative_int",

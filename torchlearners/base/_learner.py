@@ -279,7 +279,7 @@ class TorchLearner(CallbackSupportMixin, NetworkViews, LearnerParameters):
                 if not continuing:
                     self._before_first_step(net, data)
                 net.train_on(
-                    data,
+                    self._training_data(net, data),
                     valid and tensors_of(schema, target, by_class, *valid),
                     resume_from=checkpoint and checkpoint["training"],
                 )
@@ -293,6 +293,10 @@ class TorchLearner(CallbackSupportMixin, NetworkViews, LearnerParameters):
     def _before_first_step(self, net: Net, data: TensorData) -> None:
         """Let a new network see the training rows."""
         fit_to_data(net.module_, data.X.to(net.device))
+
+    def _training_data(self, net: Net, data: TensorData) -> TensorData:
+        """Return what the network trains on, in every fit: the training rows."""
+        return data
 
     def _seed(self, continuing: bool, checkpoint: dict[str, Any] | None) -> int:
         if continuing:

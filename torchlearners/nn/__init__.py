@@ -15,6 +15,7 @@ from torchlearners.nn._function import Function
 from torchlearners.nn._gated import GEGLU, ReGLU, SwiGLU
 from torchlearners.nn._mean_members import MeanMembers
 from torchlearners.nn._merging import Attend, Concat, Mean, Product, Stack, Sum
+from torchlearners.nn._neighbors import SoftNearestNeighbors
 from torchlearners.nn._numeric_embeddings import (
     PBLDEmbedding,
     PeriodicEmbedding,
@@ -61,6 +62,7 @@ __all__ = [
     "Reshape",
     "ScaleEnsemble",
     "Select",
+    "SoftNearestNeighbors",
     "Squeeze",
     "Stack",
     "Sum",

@@ -20,6 +20,7 @@ from torch.overrides import TorchFunctionMode
 
 from torchlearners._compat import distribution_samplers
 from torchlearners.nn._dropout import Dropout
+from torchlearners.nn._neighbors import SoftNearestNeighbors
 
 # Functions that take `generator=` themselves, all of torch.nn.init among them.
 _TAKE_GENERATOR: frozenset[Any] = frozenset(
@@ -194,7 +195,7 @@ def bind_generator(module: nn.Module, generator: torch.Generator) -> None:
     False
     """
     for child in module.modules():
-        if isinstance(child, Dropout):
+        if isinstance(child, Dropout | SoftNearestNeighbors):
             child.generator = generator
 
 

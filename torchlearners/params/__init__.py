@@ -14,6 +14,7 @@ from torchlearners.params._checks import (
     open_fraction,
     optional,
     positive,
+    positive_fraction,
     positive_int,
 )
 from torchlearners.params._parameters import REQUIRED, Parameters, did_you_mean, param
@@ -32,5 +33,6 @@ __all__ = [
     "optional",
     "param",
     "positive",
+    "positive_fraction",
     "positive_int",
 ]

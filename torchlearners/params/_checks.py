@@ -20,6 +20,8 @@ fraction: Check = [Interval(Real, 0, 1, closed="left")]
 """A number in [0, 1)."""
 open_fraction: Check = [Interval(Real, 0, 1, closed="neither")]
 """A number in (0, 1)."""
+positive_fraction: Check = [Interval(Real, 0, 1, closed="right")]
+"""A number in (0, 1]."""
 positive_int: Check = [Interval(Integral, 1, None, closed="left")]
 """A whole number of at least one."""
 non_negative_int: Check = [Interval(Integral, 0, None, closed="left")]

@@ -6,6 +6,7 @@ from torchlearners.tabular._ft_transformer import (
     FTTransformerRegressor,
 )
 from torchlearners.tabular._mlp import MLPClassifier, MLPRegressor
+from torchlearners.tabular._modern_nca import ModernNCAClassifier, ModernNCARegressor
 from torchlearners.tabular._resnet import ResNetClassifier, ResNetRegressor
 from torchlearners.tabular._tabm import TabMClassifier, TabMRegressor
 
@@ -16,6 +17,8 @@ __all__ = [
     "FTTransformerRegressor",
     "MLPClassifier",
     "MLPRegressor",
+    "ModernNCAClassifier",
+    "ModernNCARegressor",
     "ResNetClassifier",
     "ResNetRegressor",
     "TabMClassifier",

@@ -47,6 +47,10 @@ _PARAMETERS: dict[str, list[dict[str, Any]]] = {
         {"hidden_layer_sizes": (16,), "loss": "quantile"},
         {"hidden_layer_sizes": (16,), "loss": "gaussian"},
     ],
+    "ModernNCA": [
+        {"n_frequencies": 8, "d_embedding": 4, "dim": 16, "sample_rate": 1.0},
+        {"num_embeddings": None, "n_blocks": 1, "dim": 16, "temperature": 0.5},
+    ],
     "ResNet": [{"n_blocks": 1, "width": 16}],
     "TabM": [
         {"k": 4, "width": 16, "n_bins": 8, "d_embedding": 4},
