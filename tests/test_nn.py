@@ -53,6 +53,7 @@ CASES = {
     ),
     "Concat": (tnn.Concat, [numbers(2, 3), numbers(2, 4)], (2, 7)),
     "Dropout": (lambda: tnn.Dropout(0.3), [numbers(3)], (3,)),
+    "Entmax15": (tnn.Entmax15, [numbers(4)], (4,)),
     "ExpandMembers": (lambda: tnn.ExpandMembers(4), [numbers(3)], (4, 3)),
     "FTTransformerBlock": (
         lambda: tnn.FTTransformerBlock(16, residual_dropout=0.1),
@@ -65,6 +66,7 @@ CASES = {
         (1, 16),
     ),
     "GEGLU": (tnn.GEGLU, [numbers(2, 6)], (2, 3)),
+    "GhostBatchNorm1d": (lambda: tnn.GhostBatchNorm1d(3, 2), [numbers(3)], (3,)),
     "LinearEnsemble": (lambda: tnn.LinearEnsemble(3, 2, 4), [numbers(4, 3)], (4, 2)),
     "Mean": (tnn.Mean, [numbers(2, 3), numbers(2, 1)], (2, 3)),
     "NumericTokenizer": (lambda: tnn.NumericTokenizer(3, 8), [numbers(3)], (3, 8)),
@@ -97,12 +99,21 @@ CASES = {
     "ScaleEnsemble": (lambda: tnn.ScaleEnsemble(3, 4), [numbers(4, 3)], (4, 3)),
     "Select": (lambda: tnn.Select(1, -1), [numbers(3, 4)], (4,)),
     "SoftNearestNeighbors": (neighbors, [numbers(3)], (2,)),
+    "Sparsemax": (lambda: tnn.Sparsemax(1), [numbers(4)], (4,)),
     "Squeeze": (lambda: tnn.Squeeze(1), [numbers(1, 4)], (4,)),
     "Stack": (tnn.Stack, [numbers(3), numbers(3, seed=1)], (2, 3)),
     "Sum": (tnn.Sum, [numbers(2, 3), numbers(1, 3)], (2, 3)),
     "SwiGLU": (tnn.SwiGLU, [numbers(6)], (3,)),
+    "TabNetEncoder": (lambda: tnn.TabNetEncoder(6, 4, 4), [numbers(6)], (4,)),
+    "TabNetEncoder groups": (
+        lambda: tnn.TabNetEncoder(6, mask_type="entmax", group_sizes=[1, 3, 2]),
+        [numbers(6)],
+        (8,),
+    ),
     "Unsqueeze": (lambda: tnn.Unsqueeze(-1), [numbers(3)], (3, 1)),
 }
+# Trains on no single row.
+WITH_NORM = ("GhostBatchNorm1d", "TabNetEncoder")
 of_all_modules = pytest.mark.parametrize("case", CASES)
 
 
@@ -133,6 +144,10 @@ def test_every_module_has_a_case():
 @pytest.mark.parametrize("training", [True, False])
 def test_a_batch_of_any_size_comes_out(case, n_rows, training):
     module, inputs = seeded(case)
+    if training and n_rows == 1 and case.split()[0] in WITH_NORM:
+        with pytest.raises(ValueError, match="more than 1 value"):
+            module(*(make(n_rows) for make in inputs))
+        return
     out = module.train(training)(*(make(n_rows) for make in inputs))
     assert out.shape == (n_rows, *CASES[case][2])
     assert out.isfinite().all()
@@ -177,7 +192,10 @@ def test_the_same_seed_gives_the_same_bits(case):
 def test_another_seed_gives_other_parameters(case):
     first, second = seeded(case)[0].state_dict(), seeded(case, seed=1)[0].state_dict()
     drawn = {name for name in first if not torch.equal(first[name], second[name])}
-    assert drawn or not list(seeded(case)[0].parameters())
+    if case == "GhostBatchNorm1d":
+        assert not drawn  # starts with ones and zeros
+    else:
+        assert drawn or not list(seeded(case)[0].parameters())
 
 
 @of_all_modules
@@ -264,6 +282,7 @@ REFUSED = [
     (tnn.CategoricalTokenizer, {"bias": None}, "bias"),
     (tnn.CategoricalTokenizer, {"initialization": 1}, "initialization"),
     (tnn.Concat, {"dim": 0}, "dim"),
+    (tnn.Entmax15, {"dim": 0}, "dim"),
     (tnn.ExpandMembers, {"k": 0}, "k"),
     (tnn.FTTransformerBlock, {"d_token": 10}, "d_token"),
     (tnn.FTTransformerBlock, {"d_token": 0}, "d_token"),
@@ -275,6 +294,9 @@ REFUSED = [
     (tnn.FTTransformerBlock, {"activation": "glu"}, "activation"),
     (tnn.FTTransformerBlock, {"attention_norm": "layer"}, "attention_norm"),
     (tnn.FTTransformerBlock, {"query": "last"}, "query"),
+    (tnn.GhostBatchNorm1d, {"num_features": 0}, "num_features"),
+    (tnn.GhostBatchNorm1d, {"virtual_batch_size": 0}, "virtual_batch_size"),
+    (tnn.GhostBatchNorm1d, {"momentum": 1.0}, "momentum"),
     (tnn.LinearEnsemble, {"in_features": 0}, "in_features"),
     (tnn.LinearEnsemble, {"out_features": 0}, "out_features"),
     (tnn.LinearEnsemble, {"k": 0}, "k"),
@@ -314,9 +336,23 @@ REFUSED = [
     (tnn.ScaleEnsemble, {"scaling_chunks": [3.0]}, "scaling_chunks"),
     (tnn.Select, {"dim": 0}, "dim"),
     (tnn.Select, {"index": "first"}, "index"),
+    (tnn.Sparsemax, {"dim": 0}, "dim"),
+    (tnn.Sparsemax, {"dim": True}, "dim"),
     (tnn.Squeeze, {"dim": 0}, "dim"),
     (tnn.Squeeze, {"dim": None}, "dim"),
     (tnn.Stack, {"dim": 0}, "dim"),
+    *(
+        (tnn.TabNetEncoder, {name: 0}, name)
+        for name in ("in_features", "n_d", "n_a", "n_steps", "virtual_batch_size")
+    ),
+    (tnn.TabNetEncoder, {"gamma": 0.9}, "gamma"),
+    (tnn.TabNetEncoder, {"n_independent": -1}, "n_independent"),
+    (tnn.TabNetEncoder, {"n_shared": 1.5}, "n_shared"),
+    (tnn.TabNetEncoder, {"n_shared": 0, "n_independent": 0}, "n_independent"),
+    (tnn.TabNetEncoder, {"momentum": 0.0}, "momentum"),
+    (tnn.TabNetEncoder, {"mask_type": "softmax"}, "mask_type"),
+    (tnn.TabNetEncoder, {"lambda_sparse": -1}, "lambda_sparse"),
+    (tnn.TabNetEncoder, {"group_sizes": [1, 1]}, "group_sizes"),
     (tnn.Unsqueeze, {"dim": 0}, "dim"),
 ]
 VALID = {
@@ -328,6 +364,7 @@ VALID = {
     "index": 0,
     "k": 2,
     "n_features": 3,
+    "num_features": 3,
     "out_features": 3,
     "shape": (3,),
 }

@@ -28,6 +28,8 @@ _LEARNERS = {
     "ResNetRegressor": "tabular",
     "TabMClassifier": "tabular",
     "TabMRegressor": "tabular",
+    "TabNetClassifier": "tabular",
+    "TabNetRegressor": "tabular",
 }
 
 __all__ = [
@@ -47,6 +49,8 @@ __all__ = [
     "ResNetRegressor",
     "TabMClassifier",
     "TabMRegressor",
+    "TabNetClassifier",
+    "TabNetRegressor",
 ]
 
 __version__ = version("torchlearners")

@@ -314,3 +314,11 @@ def test_takes_objects_where_there_is_more_than_numbers():
     assert not ColumnEncoder(None).takes_objects
     assert not fitted(pd.DataFrame({"a": [1]})).takes_objects
     assert fitted(pd.DataFrame({"a": ["x"]})).takes_objects
+
+
+def test_each_column_of_the_matrix_knows_where_it_comes_from():
+    X = np.array([[1, 0.5, 7, np.nan], [2, np.nan, 8, 3.0]])
+    columns = ColumnEncoder(categorical=[0, 2]).fit(X)
+    assert columns.sources == [1, 3, 1, 3, 0, 2]
+    assert len(columns.sources) == columns.matrix(X).shape[1]
+    assert ColumnEncoder(None).fit(X[:, [0]]).sources == [0]

@@ -10,16 +10,20 @@ from torch import nn
 from torchlearners.graph import (
     Attend,
     Concat,
+    Entmax15,
     Fn,
+    GhostBatchNorm1d,
     Head,
     Linear,
     Permute,
     Pretrained,
     Product,
     Select,
+    Sparsemax,
     Squeeze,
     Stack,
     Sum,
+    TabNetEncoder,
     Tap,
     TensorSpec,
     Unsqueeze,
@@ -130,3 +134,33 @@ def test_selected_outputs_agree_with_numpy():
     x = np.arange(24.0, dtype=np.float32).reshape(1, 4, 6)
     built = Select(1, -1).build((None, 4, 6))
     assert np.array_equal(built(torch.from_numpy(x)).numpy(), x[:, -1])
+
+
+@pytest.mark.parametrize(
+    ("node", "text"),
+    [
+        (TabNetEncoder(n_d=5), "(batch, feature=5)"),
+        (GhostBatchNorm1d(), "(batch, feature=6)"),
+        (Sparsemax(), "(batch, feature=6)"),
+        (Entmax15(1), "(batch, feature=6)"),
+    ],
+    ids=repr,
+)
+def test_parts_of_tabnet_know_their_output_without_a_run(node, text, monkeypatch):
+    monkeypatch.setattr("torchlearners.graph._op.trace", None)
+    assert str(node.shapes((None, 6))[-1]["output"][0]) == text
+
+
+@pytest.mark.parametrize(
+    ("node", "sentence"),
+    [
+        (TabNetEncoder(group_sizes=[1, 2]), "must sum to in_features=6"),
+        (GhostBatchNorm1d(momentum=2.0), "momentum must be"),
+        (Sparsemax(0), "other than 0, which is the batch"),
+        (Sparsemax(2), "takes a tensor with that dimension"),
+    ],
+    ids=repr,
+)
+def test_parts_of_tabnet_that_do_not_fit_are_refused(node, sentence):
+    with pytest.raises(ValueError, match=sentence):
+        (node >> Head()).build((None, 6))

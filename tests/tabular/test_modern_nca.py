@@ -7,7 +7,7 @@ import pandas as pd
 import pytest
 import torch
 from numpy.testing import assert_allclose, assert_array_equal
-from sklearn.datasets import load_iris, load_wine
+from sklearn.datasets import load_diabetes, load_iris, load_wine
 from sklearn.metrics import accuracy_score
 
 from torchlearners import ModernNCAClassifier, ModernNCARegressor

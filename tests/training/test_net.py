@@ -25,6 +25,7 @@ from torch.nn import functional as F
 from torchlearners import MLPClassifier, MLPRegressor
 from torchlearners.base import RegressorLearner
 from torchlearners.exceptions import ArchitectureError, NonFiniteLossError
+from torchlearners.nn import add_penalty
 from torchlearners.training import (
     OPTIMIZERS,
     TensorData,
@@ -861,3 +862,40 @@ def test_validation_rows_beyond_one_evaluation_batch_count_equally():
     logits = torch.tensor(learner.decision_function(X))
     expected = F.binary_cross_entropy_with_logits(logits, torch.tensor(y).double())
     assert row["valid_loss"] == pytest.approx(expected.item(), rel=1e-5)
+
+
+class Costly(nn.Linear):
+    """Adds a term of each row to the loss."""
+
+    def forward(self, x):
+        if self.training:
+            add_penalty(x.square().sum(1) * self.weight.square().sum())
+        return super().forward(x)
+
+
+class CostlyRegressor(RegressorLearner):
+    def network(self, spec):
+        return Costly(spec.n_numeric, spec.n_outputs)
+
+
+@pytest.mark.parametrize("accumulate_grad", [1, 3])
+@pytest.mark.parametrize("weighted", [False, True])
+def test_a_penalty_of_a_module_is_weighted_by_row(weighted, accumulate_grad):
+    rng = np.random.default_rng(0)
+    X, y = rng.normal(size=(30, 2)), rng.normal(size=30)
+    weight = rng.uniform(1, 3, 30) if weighted else np.ones(30)
+    learner = CostlyRegressor(
+        max_epochs=1,
+        lr=1e-12,
+        batch_size=30 // accumulate_grad,
+        accumulate_grad=accumulate_grad,
+        random_state=0,
+    )
+    learner.fit(X, y, sample_weight=weight, X_val=X, y_val=y, sample_weight_val=weight)
+    matrix = learner.net_.module_.weight.detach().numpy()
+    mean = np.average(X, axis=0, weights=weight)
+    std = np.sqrt(np.average((X - mean) ** 2, axis=0, weights=weight))
+    rows = (((X - mean) / std) ** 2).sum(1) * (matrix**2).sum()
+    last = learner.history_[-1]
+    added = last["train_loss"] - last["valid_loss"]
+    np.testing.assert_allclose(added, np.average(rows, weights=weight), rtol=1e-4)

@@ -96,6 +96,11 @@ class ColumnEncoder:
         return tuple(len(levels) + 1 for levels in self.levels)
 
     @property
+    def sources(self) -> list[int]:
+        """Column of the table that each column of the matrix comes from."""
+        return [*self._numeric, *self.indicators, *self._coded]
+
+    @property
     def feature_names(self) -> tuple[str, ...]:
         """Names of the columns of the matrix, where those of the table have names."""
         if self.names is None:

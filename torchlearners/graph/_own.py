@@ -285,6 +285,20 @@ class _OfCodes(_OfKnownShape):
             )
 
 
+class _Probabilities(Layer):
+    """Along one dimension besides the batch."""
+
+    dim: int
+
+    def known_output(self, specs: Specs) -> TensorSpec | None:
+        try:
+            self.make_module(specs, self.outputs)
+        except ValueError as error:
+            raise ArchitectureError(str(error).rstrip(".")) from error
+        ndim = len(specs[0].shape)
+        return specs[0] if -ndim < self.dim < ndim else None
+
+
 def _cardinalities(specs: Specs) -> Any:
     return specs[0].cardinalities or None
 
@@ -308,6 +322,10 @@ Select = layer(own.Select, base=_Rearranged)
 GEGLU = layer(own.GEGLU)
 ReGLU = layer(own.ReGLU)
 SwiGLU = layer(own.SwiGLU)
+
+# Sparse probabilities
+Sparsemax = layer(own.Sparsemax, base=_Probabilities)
+Entmax15 = layer(own.Entmax15, base=_Probabilities)
 
 # Tokens and embeddings
 _table = partial(layer, base=_OfKnownShape, _ndims=(2,))
@@ -366,4 +384,15 @@ LinearEnsemble = _members(
 )
 MeanMembers = _tokens(
     own.MeanMembers, _shape=lambda _, __, x: (x[0], x[2]), _names=("batch", "feature")
+)
+
+# TabNet
+GhostBatchNorm1d = layer(
+    own.GhostBatchNorm1d, {"num_features": size_of(1)}, _keeps_shape=True, _ndims=(2,)
+)
+TabNetEncoder = _table(
+    own.TabNetEncoder,
+    {"in_features": size_of(1)},
+    _shape=lambda op, _, x: (x[0], op.n_d),
+    _names=("batch", "feature"),
 )

@@ -13,6 +13,7 @@ from torchlearners.nn._dropout import Dropout
 from torchlearners.nn._fit_to_data import fit_to_data
 from torchlearners.nn._function import Function
 from torchlearners.nn._gated import GEGLU, ReGLU, SwiGLU
+from torchlearners.nn._ghost_batch_norm import GhostBatchNorm1d
 from torchlearners.nn._mean_members import MeanMembers
 from torchlearners.nn._merging import Attend, Concat, Mean, Product, Stack, Sum
 from torchlearners.nn._neighbors import SoftNearestNeighbors
@@ -22,12 +23,15 @@ from torchlearners.nn._numeric_embeddings import (
     PiecewiseLinearEmbedding,
     PiecewiseLinearEncoding,
 )
+from torchlearners.nn._penalties import add_penalty, collect_penalties
 from torchlearners.nn._random import (
     bind_generator,
     draws_unbound_numbers,
     random_numbers_from,
 )
 from torchlearners.nn._shapes import Permute, Reshape, Select, Squeeze, Unsqueeze
+from torchlearners.nn._sparsemax import Entmax15, Sparsemax
+from torchlearners.nn._tabnet import TabNetEncoder
 from torchlearners.nn._tokens import (
     CategoricalEmbedding,
     CategoricalTokenizer,
@@ -45,9 +49,11 @@ __all__ = [
     "CategoricalTokenizer",
     "Concat",
     "Dropout",
+    "Entmax15",
     "ExpandMembers",
     "FTTransformerBlock",
     "Function",
+    "GhostBatchNorm1d",
     "LinearEnsemble",
     "Mean",
     "MeanMembers",
@@ -63,12 +69,16 @@ __all__ = [
     "ScaleEnsemble",
     "Select",
     "SoftNearestNeighbors",
+    "Sparsemax",
     "Squeeze",
     "Stack",
     "Sum",
     "SwiGLU",
+    "TabNetEncoder",
     "Unsqueeze",
+    "add_penalty",
     "bind_generator",
+    "collect_penalties",
     "draws_unbound_numbers",
     "fit_to_data",
     "random_numbers_from",

@@ -9,6 +9,7 @@ from torchlearners.tabular._mlp import MLPClassifier, MLPRegressor
 from torchlearners.tabular._modern_nca import ModernNCAClassifier, ModernNCARegressor
 from torchlearners.tabular._resnet import ResNetClassifier, ResNetRegressor
 from torchlearners.tabular._tabm import TabMClassifier, TabMRegressor
+from torchlearners.tabular._tabnet import TabNetClassifier, TabNetRegressor
 
 __all__ = [
     "DummyTorchClassifier",
@@ -23,4 +24,6 @@ __all__ = [
     "ResNetRegressor",
     "TabMClassifier",
     "TabMRegressor",
+    "TabNetClassifier",
+    "TabNetRegressor",
 ]

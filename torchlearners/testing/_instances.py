@@ -60,6 +60,9 @@ _PARAMETERS: dict[str, list[dict[str, Any]]] = {
         {"k": 4, "width": 16, "num_embeddings": None, "loss": "quantile"},
         {"k": 4, "width": 16, "num_embeddings": None, "loss": "gaussian"},
     ],
+    "TabNet": [
+        {"n_d": 8, "n_a": 8, "n_steps": 2, "n_independent": 1, "n_shared": 1},
+    ],
 }
 
 

@@ -99,6 +99,20 @@ class Loss(Descriptor):
         return _DeclaredCriterion(copy.deepcopy(self))
 
 
+def weighted_mean(rows: Tensor, weight: Tensor | None) -> Tensor:
+    """Return the mean over rows, weighted where there are weights.
+
+    Parameters
+    ----------
+    rows, weight : torch.Tensor of shape (n_rows,)
+
+    Returns
+    -------
+    torch.Tensor of shape ()
+    """
+    return rows.mean() if weight is None else (rows * weight).sum() / weight.sum()
+
+
 class _DeclaredCriterion(Criterion):
     """One of our own losses."""
 
@@ -111,4 +125,4 @@ class _DeclaredCriterion(Criterion):
     ) -> Tensor:
         if weight is None:
             return self.loss.mean(output, target)
-        return (self.loss.rows(output, target) * weight).sum() / weight.sum()
+        return weighted_mean(self.loss.rows(output, target), weight)

@@ -10,7 +10,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from torchlearners.params import did_you_mean, fraction, param, positive
-from torchlearners.training._criterion import Criterion, Loss
+from torchlearners.training._criterion import Criterion, Loss, weighted_mean
 from torchlearners.training._descriptors import promote
 from torchlearners.training._distributional import Gaussian, Quantile
 
@@ -240,6 +240,25 @@ def loss_of_members(
     if weight is not None:
         weight = weight.repeat_interleave(k)
     return criterion(outputs.flatten(0, 1), target.repeat_interleave(k, 0), weight)
+
+
+def penalized(loss: Tensor, penalties: list[Tensor], weight: Tensor | None) -> Tensor:
+    """Return the loss with what modules of the network add to it.
+
+    Parameters
+    ----------
+    loss : torch.Tensor of shape ()
+    penalties : list of torch.Tensor of shape (n_rows,)
+        See `torchlearners.nn.add_penalty`.
+    weight : torch.Tensor of shape (n_rows,) or None
+
+    Returns
+    -------
+    torch.Tensor of shape ()
+    """
+    for rows in penalties:
+        loss = loss + weighted_mean(rows, weight)
+    return loss
 
 
 class _ForeignCriterion(Criterion):

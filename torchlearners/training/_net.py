@@ -17,13 +17,11 @@ from skorch import NeuralNet
 from skorch.callbacks import Callback, EarlyStopping
 from torch import Tensor, nn
 
-from torchlearners.exceptions import (
-    BatchSplitWarning,
-    NonFiniteLossError,
-)
+from torchlearners.exceptions import BatchSplitWarning, NonFiniteLossError
 from torchlearners.nn import (
     MeanMembers,
     bind_generator,
+    collect_penalties,
     draws_unbound_numbers,
     random_numbers_from,
 )
@@ -34,7 +32,7 @@ from torchlearners.training._batches import (
     split_batch,
     total_weight,
 )
-from torchlearners.training._losses import Criterion, loss_of_members
+from torchlearners.training._losses import Criterion, loss_of_members, penalized
 from torchlearners.training._optimizers import build_optimizer
 from torchlearners.training._state import load_training_state
 
@@ -430,7 +428,8 @@ class Net(NeuralNet):
     def _train_forward(self, x: Tensor, y: Tensor, weight: Any) -> Any:
         """Return loss and outputs; of several members the mean loss, and their mean."""
         try:
-            outputs = self.module_(x)
+            with collect_penalties() as penalties:
+                outputs = self.module_(x)
         except ValueError as error:
             if len(x) > 1:
                 raise
@@ -440,9 +439,11 @@ class Net(NeuralNet):
                 "sample."
             ) from error
         if self._mean_members is None:
-            return self.criterion_(outputs, y, weight), outputs
-        loss = loss_of_members(self.criterion_, outputs, y, weight)
-        return loss, self._mean_members(outputs.detach())
+            loss = self.criterion_(outputs, y, weight)
+        else:
+            loss = loss_of_members(self.criterion_, outputs, y, weight)
+            outputs = self._mean_members(outputs.detach())
+        return penalized(loss, penalties, weight), outputs
 
     def _halve_pieces(self, n_rows: int) -> None:
         """Take half as many rows a pass from now on, or give up on a single row."""
