@@ -11,10 +11,10 @@ STAMP := $(VENV)/.installed
 STAMP_FLOOR := $(VENV_FLOOR)/.installed
 
 .DEFAULT_GOAL := help
-.PHONY: help install quickstart test test-slow test-mutants test-floor lint format bench docs clean
+.PHONY: help install quickstart test test-slow test-mutants test-floor lint format bench bench-quality docs clean
 
 help:  ## List what make can do
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 install: $(STAMP)  ## Make the environment: the package, editable, and every tool
 
@@ -57,6 +57,11 @@ format: $(STAMP)  ## Let ruff repair what it can
 
 bench: $(STAMP)  ## Measure speed against a hand-written loop and scikit-learn
 	$(BIN)/python -m benchmarks.speed
+
+# DATA is a folder of tables; benchmarks/quality/_data.py says what it holds.
+bench-quality: $(STAMP)  ## Fit all learners and peers on the tables in DATA=folder, report
+	$(BIN)/python -m benchmarks.quality --data-dir $(DATA) --jobs $(WORKERS)
+	$(BIN)/python -m benchmarks.quality.report
 
 # Generated pages of classes that are gone would break the build, so start afresh.
 docs: $(STAMP)  ## Build the documentation; a warning is an error

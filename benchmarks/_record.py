@@ -2,14 +2,25 @@
 
 import platform
 import subprocess
-from importlib.metadata import version
+from importlib.metadata import PackageNotFoundError, version
 
 PACKAGES = ("torchlearners", "torch", "scikit-learn", "skorch", "numpy")
 
 
-def provenance() -> dict[str, str]:
-    """Return versions, python, processor and the commit of the checkout."""
-    commit = subprocess.run(
+def versions(packages: tuple[str, ...] = PACKAGES) -> dict[str, str]:
+    """Return the versions of those packages that are installed."""
+    found = {}
+    for name in packages:
+        try:
+            found[name] = version(name)
+        except PackageNotFoundError:
+            continue
+    return found
+
+
+def commit() -> str:
+    """Return the commit of the checkout, marked where files differ from it."""
+    head = subprocess.run(
         ["git", "rev-parse", "--short", "HEAD"],
         capture_output=True,
         text=True,
@@ -21,9 +32,14 @@ def provenance() -> dict[str, str]:
         text=True,
         check=False,
     )
+    return head.stdout.strip() + ("+changes" if changed.stdout else "")
+
+
+def provenance() -> dict[str, str]:
+    """Return versions, python, processor and the commit of the checkout."""
     return {
-        **{name: version(name) for name in PACKAGES},
+        **versions(),
         "python": platform.python_version(),
         "machine": platform.machine(),
-        "commit": commit.stdout.strip() + ("+changes" if changed.stdout else ""),
+        "commit": commit(),
     }

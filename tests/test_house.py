@@ -332,6 +332,7 @@ def test_the_tests_mirror_the_package():
         "test_parameter_map.py",
     }
     modules = {p.relative_to(PACKAGE).as_posix() for p in FILES}
+    modules |= {name_of(path) for path in (ROOT / "benchmarks").rglob("*.py")}
     broken = []
     for path in sorted((ROOT / "tests").rglob("test_*.py")):
         folder = path.parent.relative_to(ROOT / "tests")

@@ -415,11 +415,10 @@ class Net(NeuralNet):
             loss, y_pred = self._train_forward(*batch)
             loss.backward()
             return {"loss": loss, "y_pred": y_pred}
-        total = total_weight(batch)
         losses, outputs = [], []
         for piece in split_batch(batch, self._n_pieces, least=min(2, self.batch_size)):
             loss, y_pred = self._train_forward(*piece)
-            loss = loss * (total_weight(piece) / total)
+            loss = loss * (total_weight(piece) / total_weight(batch))
             loss.backward()
             losses.append(loss.detach())
             outputs.append(y_pred.detach())
