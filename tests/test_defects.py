@@ -197,9 +197,8 @@ def test_defect_08_a_learner_of_ones_own_heeds_what_it_declares():
 
     holes = X.copy()
     holes[0, 0] = NAN
-    assert not get_tags(Linear()).input_tags.allow_nan
-    with pytest.raises(ValueError, match="NaN"):
-        Linear().fit(holes, y)
+    assert get_tags(Linear()).input_tags.allow_nan
+    assert Linear(**settings).fit(holes, y).score(holes, y) > 0.8
 
 
 @pytest.mark.parametrize(
@@ -287,8 +286,8 @@ def test_defect_14_training_measures_are_computed_without_dropout():
 def test_defect_15_every_learner_is_good_for_something_without_parameters(cls):
     # There is no TabResNet here.
     classifies = is_classifier(cls())
-    data = load_iris if classifies else load_diabetes
-    parts = train_test_split(*data(return_X_y=True), random_state=0)
+    rows = load_iris(return_X_y=True) if classifies else make_friedman1(500, random_state=0)
+    parts = train_test_split(*rows, random_state=0)
     X_train, X_test, y_train, y_test = parts
     dummy = DummyClassifier() if classifies else DummyRegressor()
     worst = dummy.fit(X_train, y_train).score(X_test, y_test)

@@ -236,7 +236,7 @@ class TorchLearner(CallbackSupportMixin, NetworkViews, LearnerParameters):
         train = weighted_rows(X, codes, weight, by_class)
         valid = self._given_validation(columns, target, by_class, *validation)
         if valid is None and not one_epoch and self._splits(len(train[0])):
-            train, valid = split_rows(target, train, self.validation_fraction, seed)
+            train, valid = self._split(target, train, seed)
         n_rows = len(train[0]), 0 if valid is None else len(valid[0])
         batch_size = self._batch_size(n_rows[0])
         if batch_size * self.accumulate_grad >= len(train[0]) and self.sampler is None:
@@ -337,6 +337,9 @@ class TorchLearner(CallbackSupportMixin, NetworkViews, LearnerParameters):
         if self.early_stopping == "auto":
             return n_rows >= _EARLY_STOPPING_ROWS
         return bool(self.early_stopping)
+
+    def _split(self, target: Target, rows: Rows, seed: int) -> tuple[Rows, Rows]:
+        return split_rows(target, rows, self.validation_fraction, seed)
 
     def _batch_size(self, n_rows: int) -> int:
         if self.batch_size == "auto":

@@ -173,11 +173,11 @@ class TakesBadParameters(Steered):
 class TakesHalfAPair(Steered):
     """Passes over X_val where there is no y_val."""
 
-    def _given_validation(self, target, by_class, X_val, y_val, sample_weight_val):
+    def _given_validation(self, columns, target, by_class, X_val, y_val, weight):
         if X_val is None or y_val is None:
             return None
         return super()._given_validation(
-            target, by_class, X_val, y_val, sample_weight_val
+            columns, target, by_class, X_val, y_val, weight
         )
 
 

@@ -256,9 +256,12 @@ class FillsMissingSilently(SmallOnInputs):
 
 
 class PromisesMissing(SmallOnInputs):
-    """Has the tag of missing values, and fills them in fit only."""
+    """Has the tag of missing values, and refuses them in predict."""
 
-    _in_fit = FillsMissingSilently._in_fit
+    def _in_predict(self, X):
+        if is_array(X) and np.isnan(X).any():
+            raise ValueError("Input X contains NaN.")
+        return X
 
     def __sklearn_tags__(self):
         tags = super().__sklearn_tags__()

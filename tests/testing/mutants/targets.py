@@ -71,8 +71,10 @@ class PredictsNumbersForBools(SmallOnTargets, ClassifierLearner):
 class WantsAllClassesInValidation(SmallOnTargets, ClassifierLearner):
     """Refuses validation rows that lack a class."""
 
-    def _given_validation(self, target, by_class, X_val, y_val, weight):
-        rows = super()._given_validation(target, by_class, X_val, y_val, weight)
+    def _given_validation(self, columns, target, by_class, X_val, y_val, weight):
+        rows = super()._given_validation(
+            columns, target, by_class, X_val, y_val, weight
+        )
         if rows is not None and len(np.unique(rows[1])) < target.n_outputs:
             raise ValueError("y_val lacks a class.")
         return rows
@@ -90,10 +92,12 @@ class StratifiesAtAnyPrice(SmallOnTargets, ClassifierLearner):
 class TakesUnseenForFirst(SmallOnTargets, ClassifierLearner):
     """Takes an unknown label of y_val for the first class."""
 
-    def _given_validation(self, target, by_class, X_val, y_val, weight):
+    def _given_validation(self, columns, target, by_class, X_val, y_val, weight):
         if y_val is not None and target.kind == "classes":
             y_val = np.where(np.isin(y_val, target.classes), y_val, target.classes[0])
-        return super()._given_validation(target, by_class, X_val, y_val, weight)
+        return super()._given_validation(
+            columns, target, by_class, X_val, y_val, weight
+        )
 
 
 class PredictsOneLabelOfMany(SmallOnTargets, ClassifierLearner):
