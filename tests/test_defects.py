@@ -18,7 +18,7 @@ import pytest
 import torch
 from numpy.testing import assert_allclose, assert_array_equal
 from sklearn.base import is_classifier
-from sklearn.datasets import load_diabetes, load_iris
+from sklearn.datasets import load_iris, make_friedman1
 from sklearn.dummy import DummyClassifier, DummyRegressor
 from sklearn.metrics import log_loss
 from sklearn.model_selection import train_test_split

@@ -112,7 +112,8 @@ def report(results: pd.DataFrame, learners: list[str] | None = None) -> str:
         parts.append("No data set has been measured with all learners: no ranks.")
     parts += [
         "## Each data set",
-        "Mean ± standard deviation over the seeds.",
+        "Mean ± standard deviation over all seeds that a learner has; one seed has no "
+        "deviation.",
         markdown(quality_table(results), "data (metric)"),
         "## CPU seconds of a fit",
         markdown(seconds_table(results), "data"),

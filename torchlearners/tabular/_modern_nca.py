@@ -130,8 +130,9 @@ class BaseModernNCA(ScalingLearner):
         default=0.5,
         check=positive_fraction,
         tune=(0.05, 1.0, "log"),
-        doc="Share of the training rows, drawn anew for each batch, from whose targets "
-        "the batch is predicted while training.",
+        doc="Share of the training rows, drawn anew for each batch (with "
+        "`accumulate_grad` for each of its parts), from whose targets the batch is "
+        "predicted while training.",
     )
     max_candidates: int | None = param(
         default=2048,
