@@ -286,7 +286,11 @@ def test_defect_14_training_measures_are_computed_without_dropout():
 def test_defect_15_every_learner_is_good_for_something_without_parameters(cls):
     # There is no TabResNet here.
     classifies = is_classifier(cls())
-    rows = load_iris(return_X_y=True) if classifies else make_friedman1(500, random_state=0)
+    rows = (
+        load_iris(return_X_y=True)
+        if classifies
+        else make_friedman1(500, random_state=0)
+    )
     parts = train_test_split(*rows, random_state=0)
     X_train, X_test, y_train, y_test = parts
     dummy = DummyClassifier() if classifies else DummyRegressor()

@@ -85,7 +85,7 @@ def test_a_nested_parameter_turns_the_name_into_the_object_it_stands_for():
     learner = MLPClassifier().set_params(optimizer__betas=(0.9, 0.95))
     assert isinstance(learner.optimizer, AdamW)
     assert learner.optimizer.betas == (0.9, 0.95)
-    assert MLPClassifier().optimizer == "adamw"
+    assert MLPClassifier().optimizer == "auto"
     learner = MLPRegressor(loss="huber").set_params(loss__delta=0.5)
     assert isinstance(learner.loss, Huber)
     assert learner.loss.delta == 0.5
@@ -150,7 +150,7 @@ def test_a_grid_reaches_nested_parameters_through_a_pipeline():
     search = GridSearchCV(pipeline, grid, cv=2, error_score="raise").fit(X, y)
     best = search.best_estimator_[-1]
     assert best.optimizer.betas == search.best_params_[next(iter(grid))]
-    assert pipeline[-1].optimizer == "adamw"
+    assert pipeline[-1].optimizer == "auto"
 
 
 def test_setting_a_nested_parameter_does_not_reach_a_clone():
@@ -248,7 +248,7 @@ def test_nothing_is_set_where_one_name_is_wrong(wrong):
         )
     assert repr(learner.get_params(deep=False)) == before
     assert learner.get_params()["callbacks__clip__gradient_clip_value"] == 1.0
-    assert learner.optimizer == "adamw"
+    assert learner.optimizer == "auto"
 
 
 def test_set_params_without_parameters_returns_the_learner():
@@ -320,6 +320,6 @@ def test_the_constructor_takes_nested_parameters():
     assert learner.optimizer.betas == (0.5, 0.6)
     assert learner.lr == 0.5
     assert clone(learner).optimizer.betas == (0.5, 0.6)
-    assert MLPClassifier().optimizer == "adamw"
+    assert MLPClassifier().optimizer == "auto"
     with pytest.raises(ValueError, match="Did you mean 'betas'"):
         MLPClassifier(optimizer__beta=(0.5, 0.6))

@@ -5,6 +5,7 @@ import pytest
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
+from scipy.stats import norm, rankdata
 from sklearn.datasets import load_diabetes, load_wine
 from sklearn.preprocessing import StandardScaler
 
@@ -188,11 +189,128 @@ def test_large_values_whose_sum_overflows_are_fine():
     assert tensor.isfinite().all()
 
 
+# Robust and quantile scaling
+
+BENT = pytest.mark.parametrize("scaling", ["robust", "quantile"])
+
+
+def test_robust_scaling_is_by_median_and_quartiles_and_bends_towards_three():
+    scaled = Schema(scaling="robust").fit(WINE, None).tensor(WINE).numpy()
+    low, median, high = np.quantile(
+        WINE, [0.25, 0.5, 0.75], axis=0, method="averaged_inverted_cdf"
+    )
+    straight = (WINE - median) / (high - low)
+    np.testing.assert_allclose(
+        scaled, straight / np.sqrt(1 + (straight / 3) ** 2), rtol=1e-5, atol=1e-6
+    )
+    assert np.abs(scaled).max() < 3
+
+
+def test_robust_scaling_of_a_rare_value_is_by_the_range_and_of_a_constant_zero():
+    X = np.array([[0.0, 7.0]] * 9 + [[5.0, 7.0]])
+    schema = Schema(scaling="robust").fit(X, None)
+    assert schema.inverse_scale.tolist() == [0.4, 0.0]
+    assert schema.tensor(np.array([[0.0, 9.0]])).tolist() == [[0.0, 0.0]]
+
+
+def test_quantile_scaling_gives_what_stands_at_a_place_in_a_normal_distribution():
+    x = np.random.RandomState(0).exponential(size=(30_000, 1)) ** 3
+    scaled = Schema(scaling="quantile").fit(x, None).tensor(x).numpy()[:, 0]
+    ranks = (rankdata(x[:, 0]) - 0.5) / len(x)
+    inner = (ranks > 0.01) & (ranks < 0.99)
+    np.testing.assert_allclose(scaled[inner], norm.ppf(ranks[inner]), atol=0.01)
+    assert (np.diff(scaled[np.argsort(x[:, 0])]) >= 0).all()
+
+
+def test_quantile_scaling_puts_a_common_value_in_the_middle_of_its_share():
+    X = np.array([[0.0]] * 6 + [[1.0]] * 2 + [[2.0]] * 2)
+    scaled = Schema(scaling="quantile").fit(X, None).tensor(X).numpy()[:, 0]
+    np.testing.assert_allclose(scaled[[0, 6, 8]], norm.ppf([0.3, 0.7, 0.9]), rtol=1e-6)
+
+
+def test_what_lies_beyond_the_training_rows_becomes_what_the_last_of_them_is():
+    schema = Schema(scaling="quantile").fit(WINE, None)
+    lowest, highest = schema.tensor(np.stack([WINE.min(0), WINE.max(0)]))
+    assert torch.equal(schema.tensor(WINE[:1] - 1e6)[0], lowest)
+    assert torch.equal(schema.tensor(WINE[:1] + 1e6)[0], highest)
+
+
+def test_the_number_of_knots_is_a_thirtieth_of_the_values_within_limits():
+    def n_knots(n):
+        X = np.c_[np.arange(n), np.arange(n) % 2]
+        return Schema(scaling="quantile").fit(X.astype(float), None).knots.shape[1]
+
+    assert [n_knots(n) for n in (5, 300, 900, 40_000)] == [10, 10, 30, 1000]
+
+
+@BENT
+def test_integer_weights_equal_repetition_and_weight_zero_removal(scaling):
+    rng = np.random.RandomState(0)
+    weight = rng.randint(4, size=len(WINE))
+    X = np.where(rng.uniform(size=WINE.shape) < 0.1, np.nan, WINE)
+    weighted = Schema(scaling=scaling).fit(X[weight > 0], weight[weight > 0])
+    repeated = Schema(scaling=scaling).fit(np.repeat(X, weight, axis=0), None)
+    assert torch.equal(weighted.tensor(X), repeated.tensor(X))
+    tenfold = Schema(scaling=scaling).fit(X[weight > 0], weight[weight > 0] / 10)
+    assert torch.equal(weighted.tensor(X), tenfold.tensor(X))
+
+
+@BENT
+def test_missing_values_become_the_median(scaling):
+    X = np.array([[1.0], [2.0], [40.0], [np.nan]])
+    tensor = Schema(scaling=scaling).fit(X, None).tensor(X)
+    assert tensor[3] == tensor[1] == 0
+
+
+@BENT
+def test_a_column_that_is_constant_or_empty_becomes_zero(scaling):
+    X = np.array([[1e9 / 3, np.nan]] * 3)
+    schema = Schema(scaling=scaling).fit(X, None)
+    assert not schema.tensor(X).any()
+    assert schema.tensor(np.array([[1.0, 2.0]])).isfinite().all()
+
+
+@BENT
+@pytest.mark.parametrize("value", [np.inf, -np.inf])
+def test_infinity_is_refused_however_it_is_scaled(scaling, value):
+    schema = Schema(scaling=scaling).fit(WINE, None)
+    X = WINE.copy()
+    X[3, 2] = value
+    with pytest.raises(ValueError, match="infinity"):
+        schema.tensor(X)
+
+
+@BENT
+def test_huge_values_are_bent_and_not_lost(scaling):
+    schema = Schema(scaling=scaling).fit(WINE, None)
+    tensor = schema.tensor(np.full((1, WINE.shape[1]), 1e300))
+    assert (tensor > 0.9).all()
+    assert (tensor <= 3).all()
+
+
+@BENT
+def test_units_do_not_matter(scaling):
+    units = 2.0 ** np.arange(-20, -20 + 3 * WINE.shape[1], 3)
+    plain = Schema(scaling=scaling).fit(WINE, None).tensor(WINE)
+    scaled = Schema(scaling=scaling).fit(WINE * units, None).tensor(WINE * units)
+    assert torch.equal(plain, scaled)
+
+
+@BENT
+def test_indicators_and_codes_pass(scaling):
+    X = np.array([[1.0, 0.0, 7.0], [3.0, 1.0, 8.0]])
+    tensor = Schema(scaling=scaling, n_scaled=1).fit(X, None).tensor(X)
+    assert tensor[:, 1:].tolist() == [[0.0, 7.0], [1.0, 8.0]]
+    none = Schema(scaling=scaling, n_scaled=0).fit(X, None).tensor(X)
+    assert torch.equal(none, torch.tensor(X).float())
+
+
 # Plain data
 
 
-def test_the_state_of_a_schema_makes_an_equal_one():
-    schema = Schema().fit(WINE, None)
+@pytest.mark.parametrize("scaling", [None, "standard", "robust", "quantile"])
+def test_the_state_of_a_schema_makes_an_equal_one(scaling):
+    schema = Schema(scaling=scaling).fit(WINE, None)
     copy = Schema(**schema.state())
     assert torch.equal(copy.tensor(WINE), schema.tensor(WINE))
     assert set(schema.state()) == {
@@ -201,6 +319,8 @@ def test_the_state_of_a_schema_makes_an_equal_one():
         "center",
         "inverse_scale",
         "fill",
+        "knots",
+        "scores",
     }
 
 

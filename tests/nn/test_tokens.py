@@ -8,6 +8,7 @@ from torchlearners.nn import (
     CategoricalTokenizer,
     CLSToken,
     NumericTokenizer,
+    OneHotEmbedding,
     random_numbers_from,
 )
 
@@ -129,3 +130,35 @@ def test_sizes_of_embeddings_follow_the_rule_or_the_argument(embedding_dim, dims
     module = CategoricalEmbedding((2, 10, 100, 100_000), embedding_dim)
     assert [table.embedding_dim for table in module.tables] == dims
     assert module.out_features == sum(dims)
+
+
+def test_few_levels_become_indicators_and_many_learned_vectors():
+    module = OneHotEmbedding((2, 3, 4, 10, 11))
+    assert module.widths == [1, 1, 3, 9, 8]
+    assert module.out_features == 22
+    codes = torch.tensor([[0, 0, 0, 0, 0], [1, 1, 3, 9, 10], [1, 2, 1, 1, 0]])
+    out = module(codes).detach()
+    assert not out[0, :14].any()
+    assert out[1:, 0].tolist() == [1, 1]
+    assert out[1:, 1].tolist() == [-1, 1]
+    assert out[1:, 2:5].tolist() == [[0, 0, 1], [1, 0, 0]]
+    assert out[1:, 5:14].argmax(1).tolist() == [8, 0]
+    assert out[1:, 5:14].sum(1).tolist() == [1, 1]
+    vectors = module.tables[-1].weight.detach()
+    assert torch.equal(out[:, 14:], vectors[[0, 10, 0]])
+
+
+def test_indicators_are_not_trained_and_not_in_the_state():
+    module = OneHotEmbedding((3, 4))
+    assert not list(module.parameters())
+    assert not module.state_dict()
+
+
+def test_a_column_without_levels_becomes_a_zero():
+    assert OneHotEmbedding((1,))(torch.tensor([[0]])).tolist() == [[0.0]]
+
+
+@pytest.mark.parametrize("code", [-1, 4])
+def test_one_hot_refuses_a_code_outside_of_its_column(code):
+    with pytest.raises(ValueError, match=f"Code {code} in column 1, row 0"):
+        OneHotEmbedding((3, 4))(torch.tensor([[1, code]]))

@@ -1,4 +1,5 @@
 import numpy as np
+import pandas as pd
 import pytest
 import torch
 from numpy.testing import assert_allclose, assert_array_equal
@@ -8,8 +9,17 @@ from sklearn.model_selection import cross_val_score
 from torch import nn
 
 from torchlearners import MLPClassifier, MLPRegressor
-from torchlearners.nn import Dropout
+from torchlearners.callbacks import callback
+from torchlearners.nn import (
+    Dropout,
+    NTKLinear,
+    ParametricActivation,
+    PBLDEmbedding,
+    PiecewiseLinearEmbedding,
+    ScaleFeatures,
+)
 from torchlearners.tabular._mlp import ACTIVATIONS, NORMALIZATIONS
+from torchlearners.training import CrossEntropy
 
 
 def layers(learner):
@@ -164,3 +174,223 @@ def test_the_regressor_fits_what_no_linear_model_can():
     X = np.random.RandomState(0).uniform(-2, 2, size=(400, 2))
     y = 1000 + 50 * X[:, 0] * X[:, 1]
     assert MLPRegressor(random_state=0).fit(X, y).score(X, y) > 0.98
+
+
+# RealMLP
+
+
+def table(n_rows=60):
+    rng = np.random.RandomState(0)
+    X = pd.DataFrame(rng.normal(size=(n_rows, 2)), columns=["a", "b"])
+    X["sex"] = pd.Categorical(rng.choice(["f", "m"], n_rows))
+    X["city"] = pd.Categorical(rng.choice(list("abcdefghijklmn"), n_rows))
+    return X, 100 + 10 * X["a"].to_numpy(), rng.randint(2, size=n_rows)
+
+
+def realmlp(learner=MLPRegressor, **params):
+    small = {"hidden_layer_sizes": (8, 8), "max_epochs": 4, "random_state": 0}
+    return learner(preset="realmlp", **{**small, **params})
+
+
+def test_the_network_of_realmlp_is_the_one_of_the_paper():
+    X, _, labels = table()
+    module = MLPClassifier(preset="realmlp", max_epochs=1).fit(X, labels).net_.module_
+    (embedding,) = (m for m in module.modules() if isinstance(m, PBLDEmbedding))
+    assert (embedding.n_features, embedding.d_embedding) == (2, 4)
+    after = [m for m in module.modules() if not list(m.children())][-11:]
+    hidden = [NTKLinear, ParametricActivation, Dropout]
+    assert [type(m) for m in after] == [ScaleFeatures, *hidden * 3, NTKLinear]
+    # Two embedded numbers, one column for two levels, eight for fourteen.
+    assert [m.in_features for m in after[1::3]] == [2 * 4 + 1 + 8, 256, 256, 256]
+    assert {m.activation for m in after[2::3]} == {"selu"}
+    assert {m.p for m in after[3::3]} == {0.15}
+
+
+def test_units_of_realmlp_have_unit_spread_before_the_first_step():
+    X, y, _ = table(150)
+    learner = realmlp(lr=1e-30, weight_decay=0, hidden_layer_sizes=(8,)).fit(X, y)
+    hidden = learner.intermediate(X, "ntk_linear_1")
+    outputs = learner.intermediate(X, "ntk_linear_2")
+    assert_allclose(hidden.std(axis=0), 1, rtol=1e-3)
+    assert_allclose(outputs.std(axis=0), 1, rtol=1e-3)
+
+
+def test_realmlp_trains_each_kind_of_weight_at_its_own_rate():
+    X, y, _ = table()
+    net = realmlp(lr_schedule=None).fit(X, y).net_
+    names = {id(p): name for name, p in net.module_.named_parameters()}
+    found = {
+        names[id(p)]: (group["lr"], group["initial_lr"])
+        for group in net.optimizer_.param_groups
+        for p in group["params"]
+    }
+    factors = {"scale_features": 6, "pbld": 0.1, "parametric": 0.1}
+    for name, lrs in found.items():
+        kind = next((k for k in factors if name.startswith(k)), None)
+        factor = 0.1 if name.endswith("bias") else factors.get(kind, 1)
+        assert lrs == pytest.approx((0.2 * factor, 0.2 * factor)), name
+
+
+def test_rates_of_realmlp_move_together():
+    X, y, _ = table()
+    seen = []
+
+    def note(net, **kwargs):
+        seen.append([group["lr"] for group in net.optimizer_.param_groups])
+
+    noted = callback(on_batch_end=note)
+    realmlp(batch_size=20, max_epochs=5, callbacks=[noted]).fit(X, y)
+    p = np.arange(15) / 15
+    waves = 0.5 * (1 - np.cos(2 * np.pi * np.log2(1 + 15 * p)))
+    assert_allclose(np.array(seen)[:, 0], 0.2 * waves, atol=1e-12)
+    factors = np.array(seen)[2] / seen[2][0]
+    assert sorted(np.round(factors, 9)) == [0.1, 0.1, 1, 6]
+    assert_allclose(np.array(seen), waves[:, None] * 0.2 * factors, atol=1e-12)
+
+
+def test_dropout_and_weight_decay_of_realmlp_fall_in_the_second_half():
+    X, y, _ = table()
+    history = realmlp(max_epochs=8).fit(X, y).history_
+    falls = [1, 1, 1, 1, 1, *(0.5 * (1 + np.cos(np.pi * np.array([1, 2, 3]) / 4)))]
+    assert_allclose(history[:, "dropout"], 0.15 * np.array(falls))
+    assert_allclose(history[:, "weight_decay"], 0.02 * np.array(falls))
+
+
+def test_biases_of_realmlp_do_not_decay():
+    X, y, _ = table()
+    net = realmlp().fit(X, y).net_
+    names = {id(p): name for name, p in net.module_.named_parameters()}
+    for group in net.optimizer_.param_groups:
+        bias = {names[id(p)].endswith("bias") for p in group["params"]}
+        assert bias == {group["weight_decay"] == 0}
+
+
+def test_predictions_of_realmlp_stay_in_the_range_of_the_training_rows():
+    X = np.random.RandomState(0).normal(size=(150, 2))
+    y = np.c_[X[:, 0], 100 * X[:, 1]]
+    far = np.array([[1e3, -1e3], [-1e3, 1e3]])
+    learner = realmlp(max_epochs=20).fit(X, y)
+    predicted = learner.predict(np.r_[far, X])
+    assert (predicted >= y.min(axis=0)).all()
+    assert (predicted <= y.max(axis=0)).all()
+    straight = MLPRegressor(max_epochs=20, random_state=0).fit(X, y).predict(far)
+    assert (np.abs(straight) > np.abs(y).max(axis=0)).any()
+
+
+def test_labels_of_realmlp_are_smoothed_where_there_is_one_class_a_row():
+    X, _, y = table()
+    loss = realmlp(MLPClassifier).fit(X, y).net_.criterion_
+    assert loss(torch.tensor([[100.0, -100.0]]), torch.tensor([0])) == 10
+    labels = realmlp(MLPClassifier).fit(X, np.c_[y, 1 - y]).net_.criterion_
+    assert labels(torch.tensor([[100.0, -100.0]]), torch.tensor([[1.0, 0]])) < 1e-6
+
+
+@pytest.mark.parametrize("learner", [MLPClassifier, MLPRegressor])
+def test_what_auto_stands_for_is_decided_by_preset_and_task(learner):
+    simple, real = learner(), learner(preset="realmlp")
+    regressor = learner is MLPRegressor
+    expected = {
+        "hidden_layer_sizes": ((128, 128), (256, 256, 256)),
+        "activation": ("relu", "mish" if regressor else "selu"),
+        "dropout": (0.0, 0.15),
+        "num_embeddings": (None, "pbld"),
+        "preprocessing": ("standard", "robust"),
+        "max_epochs": (100, 256),
+        "lr": (2e-3, 0.2 if regressor else 0.04),
+        "weight_decay": (0.0, 0.02),
+        "lr_schedule": (None, "coslog4"),
+        "validation_fraction": (0.1, 0.2),
+        "patience": (16, None),
+        "batch_size": ("auto", 256),
+        "early_stopping": ("auto", "auto"),
+        "normalization": (None, None),
+    }
+    for name, values in expected.items():
+        assert (simple.value_of(name), real.value_of(name)) == values, name
+    assert real.value_of("optimizer").betas == (0.9, 0.95)
+    assert learner(preset="realmlp", early_stopping=True).value_of("patience") == 64
+
+
+@pytest.mark.parametrize("preset", ["simple", "realmlp"])
+def test_what_a_user_sets_holds_under_each_preset(preset):
+    X, _, y = table(220)
+    learner = MLPClassifier(
+        preset=preset,
+        hidden_layer_sizes=(5,),
+        activation="tanh",
+        dropout=0.25,
+        num_embeddings="ple",
+        preprocessing="quantile",
+        max_epochs=3,
+        batch_size=32,
+        optimizer="sgd",
+        lr=0.123,
+        weight_decay=0.0,
+        lr_schedule=None,
+        loss=CrossEntropy(label_smoothing=0.5),
+        patience=1,
+    ).fit(X, y)
+    net, modules = learner.net_, list(learner.net_.module_.modules())
+    assert any(isinstance(m, PiecewiseLinearEmbedding) for m in modules)
+    assert not any(isinstance(m, PBLDEmbedding) for m in modules)
+    wanted = ParametricActivation if preset == "realmlp" else nn.Tanh
+    (activation,) = (m for m in modules if isinstance(m, wanted))
+    assert getattr(activation, "activation", "tanh") == "tanh"
+    assert learner._schema.scaling == "quantile"
+    assert (net.max_epochs, net.batch_size, net.lr) == (3, 32, 0.123)
+    assert type(net.optimizer_).__name__ == "FusedSGD"
+    assert net.optimizer_.param_groups[0]["lr"] == 0.123
+    assert net.criterion_.loss.label_smoothing == 0.5
+    assert dict(net.callbacks_)["early_stopping"].patience == 1
+
+
+def test_auto_stays_auto_after_fit():
+    X, y, _ = table()
+    learner = MLPRegressor(preset="realmlp", max_epochs=1, hidden_layer_sizes=4)
+    before = repr(learner.get_params())
+    learner.fit(X, y).set_params(optimizer__eps=1e-3)
+    assert learner.optimizer.betas == (0.9, 0.95)
+    assert MLPRegressor(preset="realmlp").value_of("optimizer").eps == 1e-8
+    assert repr(learner.set_params(optimizer="auto").get_params()) == before
+
+
+def test_realmlp_goes_to_the_end_and_keeps_the_best_epoch():
+    X, _, y = table(300)
+    learner = realmlp(MLPClassifier, max_epochs=40).fit(X, y)
+    assert learner.n_iter_ == 40
+    assert learner.stopped_epoch_ is None
+    losses = learner.history_[:, "valid_loss"]
+    assert learner.best_score_ == min(losses)
+    assert learner.best_epoch_ == np.argmin(losses) + 1
+
+
+@pytest.mark.parametrize("activation", ["identity", nn.Softplus])
+def test_realmlp_takes_any_activation(activation):
+    X, y, _ = table()
+    learner = realmlp(activation=activation).fit(X, y)
+    assert np.isfinite(learner.predict(X)).all()
+
+
+def test_realmlp_is_as_good_as_the_simple_network_on_breast_cancer():
+    X, y = load_breast_cancer(return_X_y=True)
+    score = {
+        preset: MLPClassifier(preset=preset, max_epochs=60, random_state=0)
+        .fit(X[::2], y[::2])
+        .score(X[1::2], y[1::2])
+        for preset in ("simple", "realmlp")
+    }
+    assert score["realmlp"] > score["simple"] - 0.01
+
+
+def test_realmlp_is_better_than_the_simple_network_at_what_wiggles():
+    rng = np.random.RandomState(0)
+    X = np.exp(rng.normal(size=(1500, 4)))  # with far outliers, as in real tables
+    y = np.sin(3 * X[:, 0]) + X[:, 1].clip(max=3) * (X[:, 2] > 1)
+    y += rng.normal(scale=0.1, size=len(y))
+    score = {
+        preset: MLPRegressor(preset=preset, max_epochs=60, random_state=0)
+        .fit(X[:1000], y[:1000])
+        .score(X[1000:], y[1000:])
+        for preset in ("simple", "realmlp")
+    }
+    assert score["realmlp"] > score["simple"] + 0.05

@@ -209,16 +209,40 @@ def test_a_choice_survives_clone_and_pickle(cls):
 @pytest.mark.parametrize("choice", ["adamw", "sgd", "radam", torch.optim.AdamW])
 def test_parameters_without_weight_decay_are_a_group_of_their_own(choice):
     one, two = parameters = [torch.nn.Parameter(torch.ones(2)) for _ in range(2)]
-    optimizer = build_optimizer(choice, parameters, 0.1, 0.5, [two])
+    own = {one: {"weight_decay": 0.0}}
+    optimizer = build_optimizer(choice, parameters, 0.1, 0.5, own)
     for p in parameters:
         p.grad = torch.zeros(2)
     optimizer.step()
-    assert [group["params"] for group in optimizer.param_groups] == [[one], [two]]
-    assert (one < 1).all()
-    assert (two == 1).all()
+    # What all have in common stands first.
+    assert [group["params"] for group in optimizer.param_groups] == [[two], [one]]
+    assert (two < 1).all()
+    assert (one == 1).all()
 
 
-def test_without_weight_decay_there_is_one_group():
+@pytest.mark.parametrize("choice", ["adamw", "sgd", "radam", torch.optim.SGD])
+def test_parameters_step_by_their_own_learning_rate(choice):
+    parameters = [torch.nn.Parameter(torch.ones(2)) for _ in range(4)]
+    own = {p: {"lr": 0.5} for p in parameters[1:3]} | {parameters[3]: {}}
+    optimizer = build_optimizer(choice, parameters, 0.1, 0.0, own)
+    for p in parameters:
+        p.grad = torch.ones(2)
+    optimizer.step()
+    assert [group["lr"] for group in optimizer.param_groups] == [0.1, 0.5]
+    steps = [1 - float(p[0].detach()) for p in parameters]
+    assert steps == pytest.approx([0.1, 0.5, 0.5, 0.1], rel=0.7)
+    assert steps[1] == pytest.approx(5 * steps[0], rel=1e-3)
+
+
+def test_without_own_settings_there_is_one_group():
     parameters = [torch.nn.Parameter(torch.ones(2)) for _ in range(2)]
-    optimizer = build_optimizer("lbfgs", parameters, 0.1, 0.0, parameters[1:])
+    optimizer = build_optimizer("adamw", parameters, 0.1, 0.0, {parameters[0]: {}})
     assert len(optimizer.param_groups) == 1
+
+
+def test_lbfgs_takes_one_step_for_all():
+    parameters = [torch.nn.Parameter(torch.ones(2)) for _ in range(2)]
+    own = {parameters[1]: {"lr": 0.5}}
+    optimizer = build_optimizer("lbfgs", parameters, 0.1, 0.0, own)
+    assert [group["lr"] for group in optimizer.param_groups] == [0.1]
+    assert len(optimizer.param_groups[0]["params"]) == 2

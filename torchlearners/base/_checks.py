@@ -169,7 +169,7 @@ def training_identity(
         "number of validation rows": n_rows[1],
         "batch size": net.batch_size,
         "optimizer": type(net.optimizer_).__name__,
-        **{name: getattr(learner, name) for name in _SETTINGS},
+        **{name: learner.value_of(name) for name in _SETTINGS},
         "target": target.state(),
         "list of callbacks": [
             f"{name}: {type(callback).__name__}" for name, callback in net.callbacks_

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from typing import Any
 
 from sklearn.base import clone
+from torch import nn
 
 from torchlearners.callbacks import (
     Checkpoint,
@@ -55,7 +56,7 @@ def training_callbacks(
         *first,
         *_measures(learner, target, validates),
         *[item for item in given if item not in first and item not in last],
-        *_schedule(learner),
+        *_schedules(learner),
         *(_early_stopping(learner) if validates else []),
         *_limits(learner),
         *last,
@@ -96,6 +97,30 @@ def add_watching_callbacks(
     net.callbacks_[place:place] = watching
 
 
+def own_settings(learner: Any, module: nn.Module) -> dict[str, dict[str, float]]:
+    """Return what parameters of the network have of their own in the optimizer.
+
+    Parameters
+    ----------
+    learner : TorchLearner
+        Its `no_weight_decay` and `lr_factors` say it.
+    module : torch.nn.Module
+        The untrained network.
+
+    Returns
+    -------
+    dict of str to dict
+        By the name of the parameter: "lr", "weight_decay".
+    """
+    own: dict[str, dict[str, float]] = {}
+    for name, factor in learner.lr_factors(module).items():
+        own[name] = {"lr": learner.value_of("lr") * factor}
+    if learner.value_of("weight_decay"):
+        for name in learner.no_weight_decay(module):
+            own.setdefault(name, {})["weight_decay"] = 0.0
+    return own
+
+
 def _is_a(item: tuple[str, Any], kind: type) -> bool:
     callback = item[1]
     return issubclass(callback if isinstance(callback, type) else type(callback), kind)
@@ -128,10 +153,16 @@ def _measures(learner: Any, target: Target, validates: bool) -> NamedCallbacks:
     ]
 
 
-def _schedule(learner: Any) -> NamedCallbacks:
-    if learner.lr_schedule is None:
-        return []
-    return [("lr_schedule", schedule_callback(clone(learner.lr_schedule, safe=False)))]
+def _schedules(learner: Any) -> NamedCallbacks:
+    lr_schedule = clone(learner.value_of("lr_schedule"), safe=False)
+    chosen = [] if lr_schedule is None else [("lr_schedule", lr_schedule, None)]
+    chosen += [
+        (f"{n}_schedule", policy, n) for n, policy in learner.schedules().items()
+    ]
+    return [
+        (name, schedule_callback(policy, hyperparameter=hyperparameter))
+        for name, policy, hyperparameter in chosen
+    ]
 
 
 def _early_stopping(learner: Any) -> NamedCallbacks:
@@ -139,7 +170,7 @@ def _early_stopping(learner: Any) -> NamedCallbacks:
     callback = EarlyStopping(
         monitor=monitor,
         greater_is_better=greater_is_better,
-        patience=learner.patience if learner.early_stopping else None,
+        patience=learner.value_of("patience") if learner.early_stopping else None,
         min_delta=learner.min_delta,
         restore_best=learner.restore_best,
     )

@@ -17,7 +17,12 @@ from torchlearners.base._checks import (
     check_same_outputs,
     training_identity,
 )
-from torchlearners.base._control import add_watching_callbacks, training_callbacks
+from torchlearners.base._control import (
+    add_watching_callbacks,
+    own_settings,
+    training_callbacks,
+)
+from torchlearners.base._hooks import TrainingHooks
 from torchlearners.base._parameters import ATTRIBUTES, LearnerParameters
 from torchlearners.base._rows import (
     Rows,
@@ -62,7 +67,9 @@ _EARLY_STOPPING_ROWS = 200
 _ROW_MULTIPLE = 4
 
 
-class TorchLearner(CallbackSupportMixin, NetworkViews, LearnerParameters):
+class TorchLearner(
+    CallbackSupportMixin, NetworkViews, TrainingHooks, LearnerParameters
+):
     """Base of every learner; a new one declares parameters and writes `network`.
 
     Derive from this class for the parameters of a model, then from that class and
@@ -110,21 +117,6 @@ class TorchLearner(CallbackSupportMixin, NetworkViews, LearnerParameters):
     def schema(self) -> Schema:
         """Return how numeric features are scaled, before it is fitted."""
         return Schema()
-
-    def no_weight_decay(self, module: nn.Module) -> set[str]:
-        """Return the names of the parameters that `weight_decay` leaves alone.
-
-        Parameters
-        ----------
-        module : torch.nn.Module
-            The untrained network.
-
-        Returns
-        -------
-        set of str
-            Of those that ``module.named_parameters()`` gives; none by default.
-        """
-        return set()
 
     @property
     def history_(self) -> Any:
@@ -334,17 +326,16 @@ class TorchLearner(CallbackSupportMixin, NetworkViews, LearnerParameters):
         return weighted_rows(columns.matrix(X), target.codes(y), weight, by_class)
 
     def _splits(self, n_rows: int) -> bool:
-        if self.early_stopping == "auto":
+        if self._is_auto("early_stopping"):
             return n_rows >= _EARLY_STOPPING_ROWS
         return bool(self.early_stopping)
 
     def _split(self, target: Target, rows: Rows, seed: int) -> tuple[Rows, Rows]:
-        return split_rows(target, rows, self.validation_fraction, seed)
+        return split_rows(target, rows, self.value_of("validation_fraction"), seed)
 
     def _batch_size(self, n_rows: int) -> int:
-        if self.batch_size == "auto":
-            return automatic_batch_size(n_rows)
-        return int(self.batch_size)
+        size = self.value_of("batch_size")
+        return automatic_batch_size(n_rows) if size == "auto" else int(size)
 
     def _threads(self, net: Net, n_rows: int) -> int | None:
         return resolve_threads(self.n_threads, n_rows * net.n_weights)
@@ -366,11 +357,11 @@ class TorchLearner(CallbackSupportMixin, NetworkViews, LearnerParameters):
             target,
             module=module,
             criterion=self._criterion(target),
-            optimizer=self.optimizer,
+            optimizer=self.value_of("optimizer"),
             generator=generator,
-            lr=self.lr,
-            weight_decay=self.weight_decay,
-            max_epochs=self.max_epochs,
+            lr=self.value_of("lr"),
+            weight_decay=self.value_of("weight_decay"),
+            max_epochs=self.value_of("max_epochs"),
             batch_size=batch_size,
             accumulate_grad=self.accumulate_grad,
             grad_clip=self.grad_clip,
@@ -380,14 +371,16 @@ class TorchLearner(CallbackSupportMixin, NetworkViews, LearnerParameters):
             callbacks=callbacks,
             device=device,
             n_outputs=spec.n_outputs,
-            no_weight_decay=self.no_weight_decay(module),
+            own_settings=own_settings(self, module),
         )
         with torch_threads(1):
             net.initialize()
             return net if state is None else load_net_state(net, state)
 
     def _criterion(self, target: Target) -> Criterion:
-        loss = target.default_loss if self._is_auto("loss") else self.loss
+        loss = self.value_of("loss")
+        if self._is_auto("loss") and getattr(loss, "target", None) != target.kind:
+            loss = target.default_loss
         return build_loss(loss, target.kind)
 
     def _n_outputs(self, target: Target) -> int:
@@ -395,10 +388,6 @@ class TorchLearner(CallbackSupportMixin, NetworkViews, LearnerParameters):
 
     def _row_order(self, target: Target) -> Any:
         return row_order(self.sampler, self.shuffle, target)
-
-    def _is_auto(self, name: str) -> bool:
-        value = getattr(self, name)
-        return isinstance(value, str) and value == "auto"
 
     def _fitted_attributes(
         self,

@@ -7,6 +7,7 @@ from collections.abc import Iterable, Iterator
 from typing import Any
 
 import torch
+from sklearn.base import clone
 from torch import nn
 
 from torchlearners._compat import BaseEstimator, Callback, Constraint, StrOptions
@@ -275,6 +276,37 @@ class LearnerParameters(Parameters, BaseEstimator):
         "standard error is a file or a pipe; 2 shows it there too.",
     )
 
+    def auto_values(self) -> dict[str, Any]:
+        """Return what "auto" stands for, where other parameters decide about it.
+
+        Returns
+        -------
+        dict
+            By the name of the parameter; empty by default. What depends on the data
+            is not in it.
+        """
+        return {}
+
+    def value_of(self, name: str) -> Any:
+        """Return a parameter, or what "auto" stands for.
+
+        Parameters
+        ----------
+        name : str
+            Its name.
+
+        Returns
+        -------
+        object
+            "auto" where only the data can tell.
+        """
+        auto = self.auto_values() if self._is_auto(name) else {}
+        return auto.get(name, getattr(self, name))
+
+    def _is_auto(self, name: str) -> bool:
+        value = getattr(self, name)
+        return isinstance(value, str) and value == "auto"
+
     def get_params(self, deep: bool = True) -> dict[str, Any]:
         """Get the parameters of the learner.
 
@@ -355,6 +387,8 @@ class LearnerParameters(Parameters, BaseEstimator):
 
     def _promoted(self, name: str, value: Any) -> Any:
         """Return the object with parameters of its own that a value stands for."""
+        if isinstance(value, str) and value == "auto":
+            value = clone(self.auto_values().get(name, value), safe=False)
         return promote(value, _NAMED.get(name, {}))
 
     def _named_callbacks(self) -> Iterator[tuple[str, Any]]:

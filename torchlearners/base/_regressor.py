@@ -204,7 +204,11 @@ class RegressorLearner(RegressorMixin, TorchLearner):
         if y.ndim == 2 and y.shape[1] == 1:
             y = column_or_1d(y, warn=True)
         n_values = 1 if y.ndim == 1 else y.shape[1]
-        return ValueTarget(n_values=n_values, flat=y.ndim == 1)
+        return ValueTarget(n_values, flat=y.ndim == 1, clamp=self._clamps())
+
+    def _clamps(self) -> bool:
+        """Tell whether predictions stay in the range of the training rows."""
+        return False
 
     def _make_net(self, target: Target, **settings: Any) -> Net:
         return RegressorNet(**settings)

@@ -19,17 +19,19 @@ class ScalingLearner(TorchLearner):
     >>> class LinearRegressor(ScalingLearner, RegressorLearner):
     ...     def network(self, spec):
     ...         return nn.Linear(spec.n_numeric, spec.n_outputs)
-    >>> LinearRegressor(preprocessing=None).schema()
-    Schema(scaling=None, n_scaled=None, center=None, inverse_scale=None, fill=None)
+    >>> LinearRegressor(preprocessing="robust").schema().scaling
+    'robust'
     """
 
     preprocessing: str | None = param(
         default="standard",
-        check=optional(one_of("standard")),
-        doc='"standard" scales each feature to mean 0 and standard deviation 1, inside '
-        "the learner; None takes X as it is.",
+        check=optional(one_of("standard", "robust", "quantile")),
+        doc='How each numeric feature is scaled, inside the learner. "standard": to '
+        'mean 0 and standard deviation 1. "robust": by median and interquartile range, '
+        'with what is far away bent to within +-3. "quantile": to a normal '
+        "distribution, by its rank. None takes X as it is.",
     )
 
     def schema(self) -> Schema:
         """Return how numeric features are scaled, before it is fitted."""
-        return Schema(scaling=self.preprocessing)
+        return Schema(scaling=self.value_of("preprocessing"))

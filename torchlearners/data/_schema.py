@@ -11,6 +11,7 @@ import torch
 from sklearn.utils import assert_all_finite
 
 from torchlearners.data._checks import check_range, too_large
+from torchlearners.data._quantiles import median_and_scale, normal_knots
 
 
 @dataclass(frozen=True)
@@ -63,20 +64,32 @@ class DataSpec:
 
 @dataclass
 class Schema:
-    """Column-wise standardization of numeric features, learned from training rows.
+    """Column-wise scaling of numeric features, learned from training rows.
 
-    Missing values (NaN) become the mean of the training rows that have one.
+    Missing values (NaN) become the mean of the training rows that have one, or the
+    median with "robust" and "quantile". All are weighted, in float64.
 
     Parameters
     ----------
-    scaling : {"standard"} or None, default="standard"
+    scaling : {"standard", "robust", "quantile"} or None, default="standard"
         "standard" subtracts the mean of each column and divides by its standard
-        deviation (weighted, in float64); None passes the values on.
+        deviation. "robust" subtracts the median, divides by the interquartile range,
+        and bends what is far away towards +-3 by x / sqrt(1 + (x / 3)^2) [1]_.
+        "quantile" gives a value what stands at its place in a normal distribution.
+        None passes the values on.
     n_scaled : int or None, default=None
         Number of columns that are scaled, from the first one; the others (indicators,
         codes of categories) are passed on. None is all.
     center, inverse_scale, fill : ndarray of shape (n_features,)
-        What `fit` learned; `fill` are the means. None refuses missing values.
+        What `fit` learned; `fill` are the means or medians. None refuses missing
+        values.
+    knots, scores : ndarray of shape (n_scaled, n_knots) or None
+        Values and what "quantile" makes of them; values in between are interpolated.
+
+    References
+    ----------
+    .. [1] Holzmueller, Grinsztajn and Steinwart (2024). Better by default: strong
+       pre-tuned MLPs and boosted trees on tabular data. NeurIPS. arXiv:2407.04491.
 
     Examples
     --------
@@ -93,9 +106,11 @@ class Schema:
     center: Any = None
     inverse_scale: Any = None
     fill: Any = None
+    knots: Any = None
+    scores: Any = None
 
     def fit(self, X: np.ndarray, weight: np.ndarray | None) -> Schema:
-        """Learn center and scale of each column.
+        """Learn from the training rows how each column is scaled.
 
         Parameters
         ----------
@@ -111,11 +126,15 @@ class Schema:
         self.fill = np.zeros(X.shape[1])
         self.center = np.zeros(X.shape[1])
         self.inverse_scale = np.ones(X.shape[1])
-        mean, scale = _present_center_and_scale(X[:, :n], weight)
-        self.fill[:n] = mean
-        if self.scaling is not None:
-            self.center[:n] = mean
-            self.inverse_scale[:n] = 1 / scale
+        if self.scaling in ("robust", "quantile"):
+            self.fill[:n], inverse = median_and_scale(X[:, :n], weight)
+        else:
+            self.fill[:n], scale = _present_center_and_scale(X[:, :n], weight)
+            inverse = 1 / scale
+        if self.scaling == "quantile":
+            self.knots, self.scores = normal_knots(X[:, :n], weight)
+        elif self.scaling is not None:
+            self.center[:n], self.inverse_scale[:n] = self.fill[:n], inverse
         return self
 
     def tensor(self, X: np.ndarray, pad_to: int = 1) -> torch.Tensor:
@@ -153,9 +172,26 @@ class Schema:
     def _scale(self, X: np.ndarray, rows: np.ndarray) -> bool:
         """Write scaled rows; tell whether all of them are finite."""
         with np.errstate(over="ignore", invalid="ignore"):
-            np.multiply(X - self.center, self.inverse_scale, rows, casting="same_kind")
+            if self.scaling in ("robust", "quantile"):
+                rows[:] = self._bent(X)
+            else:
+                scaled = X - self.center
+                np.multiply(scaled, self.inverse_scale, rows, casting="same_kind")
             total = rows.sum()  # one pass that finds NaN and infinity
         return math.isfinite(total) or bool(np.isfinite(rows).all())
+
+    def _bent(self, X: np.ndarray) -> np.ndarray:
+        """Return rows scaled by a function that is no line; infinity becomes NaN."""
+        out = (X - self.center) * self.inverse_scale
+        scaled = out[:, : self.n_scaled]
+        if self.scaling == "robust":
+            scaled /= np.hypot(1, scaled / 3)
+        else:
+            for i, (knots, scores) in enumerate(
+                zip(self.knots, self.scores, strict=True)
+            ):
+                scaled[:, i] = np.interp(scaled[:, i], knots, scores) + 0 * scaled[:, i]
+        return out
 
     def state(self) -> dict[str, Any]:
         """Return plain data from which `Schema(**state)` is equal to this one."""

@@ -212,6 +212,10 @@ class ValueTarget(Target):
         Whether y was 1-D, so that predictions are.
     center, scale : ndarray of shape (n_values,) or None
         What `fit` learned.
+    clamp : bool, default=False
+        Whether predictions stay in the range of the training rows.
+    lowest, highest : ndarray of shape (n_values,) or None
+        That range, in the units of y.
 
     Examples
     --------
@@ -232,11 +236,17 @@ class ValueTarget(Target):
         flat: bool,
         center: Any = None,
         scale: Any = None,
+        clamp: bool = False,
+        lowest: Any = None,
+        highest: Any = None,
     ) -> None:
         self.n_values = n_values
         self.flat = flat
         self.center = center
         self.scale = scale
+        self.clamp = clamp
+        self.lowest = lowest
+        self.highest = highest
 
     @property
     def n_outputs(self) -> int:
@@ -256,7 +266,8 @@ class ValueTarget(Target):
         return values
 
     def fit(self, codes: np.ndarray, weight: np.ndarray | None) -> None:
-        """Learn center and scale of each column."""
+        """Learn center and scale of each column, and its range."""
+        self.lowest, self.highest = codes.min(axis=0), codes.max(axis=0)
         with np.errstate(over="ignore", invalid="ignore"):
             self.center, self.scale = center_and_scale(codes, weight)
         if not (np.isfinite(self.center) & np.isfinite(self.scale)).all():
@@ -271,16 +282,20 @@ class ValueTarget(Target):
 
     def labels(self, encoded: np.ndarray) -> np.ndarray:
         """Return values in the units of y, as precise as float32 kept them."""
-        return self.predict(encoded)
+        return self._shaped(encoded.astype(np.float64) * self.scale + self.center)
 
     def predict(self, outputs: np.ndarray) -> np.ndarray:
         """Return float64 values in the units of y; targets are on the last axis."""
         values = outputs.astype(np.float64) * self.scale + self.center
-        return values[..., 0] if self.flat else values
+        return self._shaped(
+            values.clip(self.lowest, self.highest) if self.clamp else values
+        )
 
     def spread(self, outputs: np.ndarray) -> np.ndarray:
         """Return standardized distances in the units of y; targets as in `predict`."""
-        values = outputs.astype(np.float64) * self.scale
+        return self._shaped(outputs.astype(np.float64) * self.scale)
+
+    def _shaped(self, values: np.ndarray) -> np.ndarray:
         return values[..., 0] if self.flat else values
 
 

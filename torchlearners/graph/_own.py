@@ -13,6 +13,7 @@ from torch import nn
 
 import torchlearners.nn as own
 from torchlearners.exceptions import ArchitectureError
+from torchlearners.graph._layers import _ToFeatures
 from torchlearners.graph._op import Layer, Op, Specs, as_op, size_of
 from torchlearners.graph._specs import TensorSpec
 from torchlearners.nn import random_numbers_from
@@ -299,6 +300,17 @@ class _Probabilities(Layer):
         return specs[0] if -ndim < self.dim < ndim else None
 
 
+class _Elementwise(Layer):
+    """Keeps the shape of its input, with weights that are not drawn."""
+
+    def known_output(self, specs: Specs) -> TensorSpec | None:
+        try:
+            self.make_module(specs, self.outputs[:1])
+        except ValueError as error:
+            raise ArchitectureError(str(error).rstrip(".")) from error
+        return specs[0]
+
+
 def _cardinalities(specs: Specs) -> Any:
     return specs[0].cardinalities or None
 
@@ -345,13 +357,15 @@ CategoricalTokenizer = layer(
     base=_OfCodes,
     _shape=lambda op, _, x: (*x, op.d_token),
 )
-CategoricalEmbedding = layer(
-    own.CategoricalEmbedding,
-    _coded,
+_vectors = partial(
+    layer,
+    fills=_coded,
     base=_OfCodes,
     _shape=lambda _, module, x: (x[0], module.out_features),
     _names=("batch", "feature"),
 )
+CategoricalEmbedding = _vectors(own.CategoricalEmbedding)
+OneHotEmbedding = _vectors(own.OneHotEmbedding)
 FTTransformerBlock = _tokens(
     own.FTTransformerBlock,
     _d_token,
@@ -361,6 +375,16 @@ PiecewiseLinearEmbedding = _table(
     own.PiecewiseLinearEmbedding,
     _n_features,
     _shape=lambda op, _, x: (*x, op.d_embedding),
+)
+PBLDEmbedding = _table(
+    own.PBLDEmbedding, _n_features, _shape=lambda op, _, x: (*x, op.d_embedding)
+)
+
+# Weights of order one
+NTKLinear = layer(own.NTKLinear, {"in_features": size_of(-1)}, base=_ToFeatures)
+ScaleFeatures = layer(own.ScaleFeatures, _n_features, base=_Elementwise, _ndims=(2,))
+ParametricActivation = layer(
+    own.ParametricActivation, {"n_features": size_of(-1)}, base=_Elementwise
 )
 
 # Members of an ensemble

@@ -8,10 +8,12 @@ from torchlearners.graph._node import Node
 from torchlearners.graph._own import CategoricalEmbedding, Concat
 
 
-def table_input(spec: DataSpec, numbers: Node | None = None) -> list[Node]:
+def table_input(
+    spec: DataSpec, numbers: Node | None = None, categories: Node | None = None
+) -> list[Node]:
     """Return the nodes that turn rows of a table into vectors.
 
-    Each category is replaced by a learned vector, which follows the numbers.
+    Categories become numbers too, which follow those of the numeric features.
 
     Parameters
     ----------
@@ -20,6 +22,9 @@ def table_input(spec: DataSpec, numbers: Node | None = None) -> list[Node]:
     numbers : Node or None, default=None
         What the numeric features go through, to (batch, feature); None takes them as
         they are.
+    categories : Node or None, default=None
+        What the codes of categories go through, to (batch, feature); None takes a
+        learned vector for each, `CategoricalEmbedding`.
 
     Returns
     -------
@@ -37,7 +42,7 @@ def table_input(spec: DataSpec, numbers: Node | None = None) -> list[Node]:
     """
     if not spec.cardinalities:
         return [] if numbers is None else [numbers]
-    embedded = Categorical() >> CategoricalEmbedding()
+    embedded = Categorical() >> (categories or CategoricalEmbedding())
     if not spec.n_numeric:
         return [embedded]
     numeric = Numeric() if numbers is None else Numeric() >> numbers

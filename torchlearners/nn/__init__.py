@@ -17,12 +17,14 @@ from torchlearners.nn._ghost_batch_norm import GhostBatchNorm1d
 from torchlearners.nn._mean_members import MeanMembers
 from torchlearners.nn._merging import Attend, Concat, Mean, Product, Stack, Sum
 from torchlearners.nn._neighbors import SoftNearestNeighbors
+from torchlearners.nn._ntk import NTKLinear, ScaleFeatures
 from torchlearners.nn._numeric_embeddings import (
     PBLDEmbedding,
     PeriodicEmbedding,
     PiecewiseLinearEmbedding,
     PiecewiseLinearEncoding,
 )
+from torchlearners.nn._parametric_activation import ParametricActivation
 from torchlearners.nn._penalties import add_penalty, collect_penalties
 from torchlearners.nn._random import (
     bind_generator,
@@ -37,6 +39,7 @@ from torchlearners.nn._tokens import (
     CategoricalTokenizer,
     CLSToken,
     NumericTokenizer,
+    OneHotEmbedding,
 )
 from torchlearners.nn._transformer import FTTransformerBlock
 
@@ -57,8 +60,11 @@ __all__ = [
     "LinearEnsemble",
     "Mean",
     "MeanMembers",
+    "NTKLinear",
     "NumericTokenizer",
+    "OneHotEmbedding",
     "PBLDEmbedding",
+    "ParametricActivation",
     "PeriodicEmbedding",
     "Permute",
     "PiecewiseLinearEmbedding",
@@ -67,6 +73,7 @@ __all__ = [
     "ReGLU",
     "Reshape",
     "ScaleEnsemble",
+    "ScaleFeatures",
     "Select",
     "SoftNearestNeighbors",
     "Sparsemax",

@@ -284,9 +284,105 @@ class CategoricalEmbedding(ShowsArguments):
     def forward(self, codes: Tensor) -> Tensor:
         """Return (batch, out_features) for integer `codes` (batch, n_columns)."""
         _check_codes(self, codes, len(self.cardinalities))
-        columns = codes.unbind(1)
-        try:
-            vectors = [t(c) for t, c in zip(self.tables, columns, strict=True)]
-        except IndexError:
-            raise _code_outside(codes, self.cardinalities) from None
-        return torch.cat(vectors, 1)
+        return _look_up(self.tables, codes, self.cardinalities)
+
+
+class OneHotEmbedding(ShowsArguments):
+    """Replace categories by indicators where they are few, else by learned vectors.
+
+    Code 0 stands for what is missing or unknown, and becomes zeros among indicators.
+    A column of two levels becomes one number, -1 or 1; one of more levels, up to
+    `max_one_hot`, a 0/1 indicator of each; any other a vector of its own for each
+    code [1]_.
+
+    Parameters
+    ----------
+    cardinalities : sequence of int
+        Number of codes of each column, 0 among them: one more than it has levels.
+    max_one_hot : int, default=9
+        Most levels that become indicators.
+    embedding_dim : int, default=8
+        Size of the vectors, which start standard normal.
+
+    Attributes
+    ----------
+    out_features : int
+        Number of values a row has afterwards.
+
+    Notes
+    -----
+    A code outside of its column's range is an error, as in `CategoricalTokenizer`.
+
+    References
+    ----------
+    .. [1] Holzmueller, Grinsztajn and Steinwart (2024). Better by default: strong
+       pre-tuned MLPs and boosted trees on tabular data. NeurIPS. arXiv:2407.04491.
+
+    Examples
+    --------
+    >>> import torch
+    >>> from torchlearners.nn import OneHotEmbedding
+    >>> OneHotEmbedding((3, 4))(torch.tensor([[1, 3], [2, 0]]))
+    tensor([[-1.,  0.,  0.,  1.],
+            [ 1.,  0.,  0.,  0.]])
+    """
+
+    def __init__(
+        self,
+        cardinalities: Sequence[int],
+        max_one_hot: int = 9,
+        embedding_dim: int = 8,
+    ) -> None:
+        super().__init__()
+        self.cardinalities = _checked_cardinalities(cardinalities)
+        self.max_one_hot = checked("max_one_hot", max_one_hot, positive_int)
+        self.embedding_dim = checked("embedding_dim", embedding_dim, positive_int)
+        self.tables = nn.ModuleList(map(self._table, self.cardinalities))
+        self.out_features = sum(self.widths)
+
+    @property
+    def widths(self) -> list[int]:
+        """Number of values that each column becomes."""
+        return [
+            self.embedding_dim if c > self.max_one_hot + 1 else c - 1 if c > 3 else 1
+            for c in self.cardinalities
+        ]
+
+    def _table(self, cardinality: int) -> nn.Module:
+        if cardinality > self.max_one_hot + 1:
+            return nn.Embedding(cardinality, self.embedding_dim)
+        return _Indicators(cardinality)
+
+    def forward(self, codes: Tensor) -> Tensor:
+        """Return (batch, out_features) for integer `codes` (batch, n_columns)."""
+        _check_codes(self, codes, len(self.cardinalities))
+        return _look_up(self.tables, codes, self.cardinalities)
+
+
+class _Indicators(nn.Module):
+    """A fixed vector for each code: indicators of all but 0, of two codes -1 and 1."""
+
+    weight: Tensor
+
+    def __init__(self, cardinality: int) -> None:
+        super().__init__()
+        weight = torch.eye(cardinality)[:, 1:]
+        if cardinality == 3:
+            weight = weight[:, 1:] - weight[:, :1]
+        elif cardinality == 1:  # nothing is known of the column
+            weight = torch.zeros(1, 1)
+        self.register_buffer("weight", weight, persistent=False)
+
+    def forward(self, codes: Tensor) -> Tensor:
+        return F.embedding(codes, self.weight)
+
+
+def _look_up(
+    tables: nn.ModuleList, codes: Tensor, cardinalities: tuple[int, ...]
+) -> Tensor:
+    """Return the vectors of all columns of a row, one after the other."""
+    try:
+        vectors = [t(c) for t, c in zip(tables, codes.unbind(1), strict=True)]
+    except IndexError:
+        raise _code_outside(codes, cardinalities) from None
+    return torch.cat(vectors, 1)

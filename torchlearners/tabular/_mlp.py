@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from functools import partial
 from numbers import Integral
 from typing import Any
 
+from sklearn.base import is_classifier
 from torch import nn
 
+import torchlearners.nn as own
 from torchlearners._compat import StrOptions
 from torchlearners.base import ClassifierLearner, RegressorLearner, ScalingLearner
+from torchlearners.callbacks import SCHEDULES, Policy
 from torchlearners.data import DataSpec
 from torchlearners.graph import (
     ELU,
@@ -17,6 +19,7 @@ from torchlearners.graph import (
     SELU,
     BatchNorm1d,
     Dropout,
+    Flatten,
     Head,
     Identity,
     LayerNorm,
@@ -24,8 +27,14 @@ from torchlearners.graph import (
     Linear,
     Mish,
     Node,
+    NTKLinear,
+    OneHotEmbedding,
     Op,
+    ParametricActivation,
+    PBLDEmbedding,
+    PiecewiseLinearEmbedding,
     ReLU,
+    ScaleFeatures,
     Sequence,
     Sigmoid,
     SiLU,
@@ -36,11 +45,15 @@ from torchlearners.params import (
     REQUIRED,
     SequenceOf,
     fraction,
+    non_negative,
     one_of,
+    open_fraction,
     optional,
     param,
+    positive,
     positive_int,
 )
+from torchlearners.training import OPTIMIZERS, AdamW, CrossEntropy, Optimizer
 
 ACTIVATIONS: dict[str, Any] = {
     "elu": ELU,
@@ -55,6 +68,50 @@ ACTIVATIONS: dict[str, Any] = {
     "tanh": Tanh,
 }
 NORMALIZATIONS: dict[str, Any] = {"batch": BatchNorm1d, "layer": LayerNorm}
+EMBEDDINGS: dict[str, Any] = {
+    "pbld": PBLDEmbedding,
+    "ple": PiecewiseLinearEmbedding,
+}
+
+# What "auto" stands for, by preset and kind of target.
+_SIMPLE: dict[str, Any] = {
+    "hidden_layer_sizes": (128, 128),
+    "activation": "relu",
+    "dropout": 0.0,
+    "num_embeddings": None,
+    "preprocessing": "standard",
+    "max_epochs": 100,
+    "optimizer": "adamw",
+    "lr": 2e-3,
+    "weight_decay": 0.0,
+    "lr_schedule": None,
+    "validation_fraction": 0.1,
+    "patience": 16,
+}
+_REALMLP: dict[str, Any] = {
+    "hidden_layer_sizes": (256, 256, 256),
+    "dropout": 0.15,
+    "num_embeddings": "pbld",
+    "preprocessing": "robust",
+    "max_epochs": 256,
+    "batch_size": 256,
+    "optimizer": AdamW(betas=(0.9, 0.95)),
+    "weight_decay": 0.02,
+    "lr_schedule": "coslog4",
+    "validation_fraction": 0.2,
+}
+_REALMLP_CLASSES: dict[str, Any] = {
+    "activation": "selu",
+    "lr": 0.04,
+    "loss": CrossEntropy(label_smoothing=0.1),
+}
+_REALMLP_VALUES: dict[str, Any] = {"activation": "mish", "lr": 0.2}
+# Of all parameters of such a module in a network of the preset "realmlp".
+_LR_FACTORS: dict[type[nn.Module], float] = {
+    own.ScaleFeatures: 6.0,
+    own.PBLDEmbedding: 0.1,
+    own.ParametricActivation: 0.1,
+}
 
 
 class Activation(Op):
@@ -73,28 +130,46 @@ class Activation(Op):
         return module
 
 
+def _auto(*checks: Any) -> list[Any]:
+    return [*one_of("auto"), *checks]
+
+
 class BaseMLP(ScalingLearner):
     """Linear layers with an activation in between."""
 
+    preset: str = param(
+        default="simple",
+        check=one_of("simple", "realmlp"),
+        doc='What kind of network and training, and what "auto" stands for. "simple" '
+        'is quick to train. "realmlp" is the recipe of [2]_, tuned on many tables: '
+        "embeddings of numbers, indicators of categories, a learned scaling of the "
+        "features, weights of order one (`torchlearners.nn.NTKLinear`) that first see "
+        "the training rows, activations with a learned strength, and for values "
+        "predictions within the range of the training rows. Dropout and weight decay "
+        "fall to 0 in the second half of the training. An epoch costs about ten times "
+        "as much, and there are more of them.",
+    )
     hidden_layer_sizes: Any = param(
-        default=(128, 128),
-        check=[*positive_int, SequenceOf(positive_int)],
+        default="auto",
+        check=_auto(*positive_int, SequenceOf(positive_int)),
         tune=[(64,), (128,), (256,), (64, 64), (128, 128), (256, 256), (128,) * 3],
         doc="Number of units in each hidden layer; an int is one layer, an empty tuple "
-        "a linear model.",
+        'a linear model. "auto" is (128, 128), and (256, 256, 256) for "realmlp".',
     )
     activation: Any = param(
-        default="relu",
-        check=[StrOptions(set(ACTIVATIONS)), type, callable],
+        default="auto",
+        check=[StrOptions({"auto", *ACTIVATIONS}), type, callable],
         tune=["relu", "gelu", "silu", "tanh"],
         doc="Name of the function after each hidden layer, or a `torch.nn.Module` "
-        "class, or a function without arguments that returns a module.",
+        "class, or a function without arguments that returns a module. "
+        '"auto" is "relu", and for "realmlp" "selu" for classes and "mish" for values.',
     )
-    dropout: float = param(
-        default=0.0,
-        check=fraction,
+    dropout: Any = param(
+        default="auto",
+        check=_auto(*fraction),
         tune=(0.0, 0.5),
-        doc="Probability of zeroing a hidden unit while training.",
+        doc='Probability of zeroing a hidden unit while training. "auto" is 0, and '
+        '0.15 for "realmlp".',
     )
     normalization: str | None = param(
         default=None,
@@ -102,23 +177,150 @@ class BaseMLP(ScalingLearner):
         tune=[None, "batch", "layer"],
         doc="Normalization between each hidden layer and its activation.",
     )
-    lr: float = param(default=2e-3)
+    num_embeddings: str | None = param(
+        default="auto",
+        check=optional(one_of("auto", *EMBEDDINGS)),
+        tune=[None, "pbld", "ple"],
+        doc='What numbers become first: "pbld" is waves of learned frequencies and the '
+        'number itself [2]_, "ple" a piecewise linear function of the number; None '
+        'takes the number alone. "auto" is None, and "pbld" for "realmlp".',
+    )
+    preprocessing: str | None = param(
+        default="auto",
+        check=optional(one_of("auto", "standard", "robust", "quantile")),
+        doc='How each numeric feature is scaled, inside the learner. "standard": to '
+        'mean 0 and standard deviation 1. "robust": by median and interquartile range, '
+        'with what is far away bent to within +-3. "quantile": to a normal '
+        'distribution, by its rank. None takes X as it is. "auto" is "standard", and '
+        '"robust" for "realmlp".',
+    )
+    max_epochs: Any = param(
+        default="auto",
+        check=_auto(*positive_int),
+        doc="Most passes over the training rows; with `warm_start` in each call of "
+        '`fit`. "auto" is 100, and 256 for "realmlp".',
+    )
+    batch_size: Any = param(
+        default="auto",
+        doc='Rows in one optimizer step. "auto" takes all rows up to 256; then the '
+        "power of two nearest to a fortieth of them, between 32 and 1024, and 256 for "
+        '"realmlp". A batch that holds all rows makes weights equal to repetition '
+        "exactly.",
+    )
+    optimizer: Any = param(
+        default="auto",
+        check=[StrOptions({"auto", *OPTIMIZERS}), Optimizer, type],
+        doc="A name, an object of `torchlearners.training` such as "
+        "``AdamW(betas=(0.9, 0.95))``, or a `torch.optim` class. "
+        '"auto" is AdamW, with those betas for "realmlp".',
+    )
+    lr: Any = param(
+        default="auto",
+        check=_auto(*positive),
+        doc='Learning rate of the optimizer. "auto" is 2e-3, and for "realmlp" 0.04 '
+        "for classes and 0.2 for values. There the scaling of the features learns 6 "
+        "times as fast, and embeddings of numbers, biases and the strength of "
+        "activations a tenth as fast.",
+    )
+    weight_decay: Any = param(
+        default="auto",
+        check=_auto(*non_negative),
+        doc="Weight decay of the optimizer, decoupled from the gradient with AdamW. "
+        '"auto" is 0, and 0.02 for "realmlp", where biases have none.',
+    )
+    lr_schedule: Any = param(
+        default="auto",
+        check=optional([StrOptions({"auto", *SCHEDULES}), Policy, type, callable]),
+        doc="How the learning rate moves while training: a name, an object of "
+        "`torchlearners.callbacks` such as ``Step(step_size=10)``, a class of "
+        "`torch.optim.lr_scheduler`, or a function from [0, 1] to a factor. None keeps "
+        'it constant. "auto" is None, and "coslog4" for "realmlp": four waves.',
+    )
+    loss: Any = param(
+        default="auto",
+        doc="A name, an object of `torchlearners.training` such as ``Huber(delta=2)``, "
+        "a `torch.nn` loss, or a function of outputs and encoded targets. "
+        '"auto" is cross-entropy for classes, with a label smoothing of 0.1 for '
+        '"realmlp", binary cross-entropy for multilabel targets and the mean squared '
+        "error for values.",
+    )
+    validation_fraction: Any = param(
+        default="auto",
+        check=_auto(*open_fraction),
+        doc="Share of the rows, stratified by class, that `early_stopping` sets aside. "
+        '"auto" is 0.1, and 0.2 for "realmlp", which chooses among more epochs.',
+    )
+    patience: Any = param(
+        default="auto",
+        check=_auto(*positive_int),
+        doc="Evaluations without improvement after which early stopping ends training. "
+        '"auto" is 16; "realmlp" trains to the end, and keeps the best epoch, but for '
+        "64 with ``early_stopping=True``.",
+    )
+
+    def auto_values(self) -> dict[str, Any]:
+        """Return what "auto" stands for."""
+        if self.preset == "simple":
+            return _SIMPLE
+        own = _REALMLP_CLASSES if is_classifier(self) else _REALMLP_VALUES
+        patience = None if self._is_auto("early_stopping") else 64
+        return {**_REALMLP, **own, "patience": patience}
 
     def network(self, spec: DataSpec) -> Node:
         """Return the layers, from rows of a table to (batch, n_outputs)."""
-        sizes = self.hidden_layer_sizes
-        make = self.activation
-        named = isinstance(make, str)
-        make_activation = ACTIVATIONS[make] if named else partial(Activation, make)
-        layers = table_input(spec)
+        real = self.preset == "realmlp"
+        linear: Any = NTKLinear if real else Linear
+        embedding = self.value_of("num_embeddings")
+        layers = table_input(
+            spec,
+            None if embedding is None else EMBEDDINGS[embedding]() >> Flatten(),
+            OneHotEmbedding() if real else None,
+        )
+        if real:
+            layers.append(ScaleFeatures())
+        sizes, dropout = self.value_of("hidden_layer_sizes"), self.value_of("dropout")
         for size in [sizes] if isinstance(sizes, Integral) else sizes:
-            layers.append(Linear(int(size)))
+            layers.append(linear(int(size)))
             if self.normalization is not None:
                 layers.append(NORMALIZATIONS[self.normalization]())
-            layers.append(make_activation())
-            if self.dropout > 0:
-                layers.append(Dropout(self.dropout))
-        return Sequence([*layers, Head()])
+            layers.append(self._activation(real))
+            if dropout > 0:
+                layers.append(Dropout(dropout))
+        return Sequence([*layers, NTKLinear(spec.n_outputs) if real else Head()])
+
+    def _activation(self, parametric: bool) -> Node:
+        chosen = self.value_of("activation")
+        if not isinstance(chosen, str):
+            return Activation(chosen)
+        if parametric and chosen != "identity":
+            return ParametricActivation(chosen)
+        node: Node = ACTIVATIONS[chosen]()
+        return node
+
+    def no_weight_decay(self, module: nn.Module) -> set[str]:
+        """Return the names of all biases, with the preset "realmlp"."""
+        if self.preset == "simple":
+            return set()
+        return {n for n, _ in module.named_parameters() if n.endswith("bias")}
+
+    def lr_factors(self, module: nn.Module) -> dict[str, float]:
+        """Return the factors of the preset "realmlp"."""
+        if self.preset == "simple":
+            return {}
+        factors = dict.fromkeys(self.no_weight_decay(module), 0.1)
+        for prefix, child in module.named_modules():
+            for kind, factor in _LR_FACTORS.items():
+                if isinstance(child, kind):
+                    names = [name for name, _ in child.named_parameters(prefix)]
+                    factors |= dict.fromkeys(names, factor)
+        return factors
+
+    def schedules(self) -> dict[str, Any]:
+        """Return how dropout and weight decay fall, with the preset "realmlp"."""
+        if self.preset == "simple":
+            return {}
+        falling = ("dropout", "weight_decay")
+        return {name: "flat_cosine" for name in falling if self.value_of(name) > 0}
 
     def __sklearn_tags__(self) -> Any:
         tags = super().__sklearn_tags__()
@@ -145,6 +347,8 @@ class MLPClassifier(BaseMLP, ClassifierLearner):
     ----------
     .. [1] Rumelhart, Hinton and Williams (1986). Learning representations by
        back-propagating errors. Nature 323.
+    .. [2] Holzmueller, Grinsztajn and Steinwart (2024). Better by default: strong
+       pre-tuned MLPs and boosted trees on tabular data. NeurIPS. arXiv:2407.04491.
 
     Examples
     --------
@@ -178,6 +382,8 @@ class MLPRegressor(BaseMLP, RegressorLearner):
     ----------
     .. [1] Rumelhart, Hinton and Williams (1986). Learning representations by
        back-propagating errors. Nature 323.
+    .. [2] Holzmueller, Grinsztajn and Steinwart (2024). Better by default: strong
+       pre-tuned MLPs and boosted trees on tabular data. NeurIPS. arXiv:2407.04491.
 
     Examples
     --------
@@ -190,3 +396,6 @@ class MLPRegressor(BaseMLP, RegressorLearner):
     >>> learner.predict(X_test).shape
     (111,)
     """
+
+    def _clamps(self) -> bool:
+        return self.preset == "realmlp"

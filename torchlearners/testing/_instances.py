@@ -42,6 +42,7 @@ _PARAMETERS: dict[str, list[dict[str, Any]]] = {
             "activation": "silu",
             "dropout": 0.1,
         },
+        {"preset": "realmlp", "hidden_layer_sizes": (16, 16), "max_epochs": 30},
     ],
     "MLPRegressor": [
         {"hidden_layer_sizes": (16,), "loss": "quantile"},

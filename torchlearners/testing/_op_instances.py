@@ -97,6 +97,9 @@ _EXAMPLES: dict[str, tuple[dict[str, Any], Specs]] = {
     "BatchEnsembleLinear": ({"out_features": 4}, _TOKENS),
     "LinearEnsemble": ({"out_features": 4}, _TOKENS),
     "MeanMembers": ({}, _TOKENS),
+    "OneHotEmbedding": ({"max_one_hot": 3}, [_CATEGORIES]),
+    "NTKLinear": ({"out_features": 4}, _TOKENS),
+    "ParametricActivation": ({"activation": "mish"}, _TOKENS),
     **dict.fromkeys(("Sum", "Product", "Mean", "Attend", "Stack"), ({}, _TOKENS * 2)),
     "Concat": ({}, [_floats(5, 8), _floats(5, 3)]),
 }

@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import time
 import warnings
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Mapping
+from types import MappingProxyType
 from typing import Any
 
 import numpy as np
@@ -76,8 +77,8 @@ class Net(NeuralNet):
         Where the module is trained.
     n_outputs : int
         Number of values the module returns for a row.
-    no_weight_decay : set of str
-        Names of parameters that `weight_decay` leaves alone.
+    own_settings : dict of str to dict
+        By name what parameters have of their own in the optimizer.
 
     Examples
     --------
@@ -111,7 +112,7 @@ class Net(NeuralNet):
         callbacks: list[Any] | None,
         device: torch.device,
         n_outputs: int,
-        no_weight_decay: Collection[str] = (),
+        own_settings: Mapping[str, dict[str, float]] = MappingProxyType({}),
     ) -> None:
         super().__init__(
             module,
@@ -128,7 +129,7 @@ class Net(NeuralNet):
         self.weight_decay = weight_decay
         self.generator = generator
         self.n_outputs = n_outputs
-        self.no_weight_decay = no_weight_decay
+        self.own_settings = own_settings
         self.accumulate_grad = accumulate_grad
         self.grad_clip = grad_clip
         self.eval_every = eval_every
@@ -143,8 +144,7 @@ class Net(NeuralNet):
         # What tells this training from others, as plain data; set by the learner.
         self.identity: dict[str, Any] = {}
         self._n_pieces = accumulate_grad
-        # Read by skorch's ProgressBar.
-        self.iterator_valid__batch_size = self.evaluation_batch_size
+        self.iterator_valid__batch_size = self.evaluation_batch_size  # for skorch
 
     @property
     def _default_callbacks(self) -> list[Any]:
@@ -185,7 +185,7 @@ class Net(NeuralNet):
             [p for _, p in self._trainable],
             self.lr,
             self.weight_decay,
-            [p for name, p in self._trainable if name in self.no_weight_decay],
+            {p: self.own_settings.get(name, {}) for name, p in self._trainable},
         )
         for group in self.optimizer_.param_groups:
             # torch's schedulers look for it where training goes on.

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import Any, ClassVar
 
 import torch
@@ -342,7 +342,8 @@ class LBFGS(Optimizer):
             )
         settings = self.get_params(deep=False)
         settings["line_search_fn"] = settings.pop("line_search")
-        return torch.optim.LBFGS(list(parameters), lr=lr, **settings)
+        # A step has one length for all parameters.
+        return torch.optim.LBFGS(_each(list(parameters)), lr=lr, **settings)
 
 
 OPTIMIZERS: dict[str, type[Optimizer]] = {
@@ -362,7 +363,7 @@ def build_optimizer(
     parameters: Iterable[nn.Parameter],
     lr: float,
     weight_decay: float,
-    no_weight_decay: Iterable[nn.Parameter] = (),
+    own_settings: Mapping[nn.Parameter, dict[str, float]] | None = None,
 ) -> torch.optim.Optimizer:
     """Return the torch optimizer that a learner's `optimizer` parameter stands for.
 
@@ -373,9 +374,9 @@ def build_optimizer(
         which is called with ``lr`` and, where it is not 0, ``weight_decay``.
     parameters : iterable of torch.nn.Parameter
     lr, weight_decay : float
-    no_weight_decay : iterable of torch.nn.Parameter, default=()
-        Those among `parameters` that `weight_decay` leaves alone: a second group of
-        the optimizer, where there is any decay.
+    own_settings : dict, default=None
+        For some of `parameters` what they have of their own, such as
+        ``{"lr": 0.01, "weight_decay": 0.0}``: further groups of the optimizer.
 
     Returns
     -------
@@ -390,7 +391,7 @@ def build_optimizer(
     'SGD'
     """
     choice = promote(choice, OPTIMIZERS)
-    parameters = _groups(list(parameters), weight_decay, no_weight_decay)
+    parameters = _groups(parameters, own_settings or {})
     if isinstance(choice, Optimizer):
         return choice.build(parameters, lr, weight_decay)
     if not (isinstance(choice, type) and issubclass(choice, torch.optim.Optimizer)):
@@ -407,14 +408,18 @@ def build_optimizer(
 
 
 def _groups(
-    parameters: list[nn.Parameter],
-    weight_decay: float,
-    no_weight_decay: Iterable[nn.Parameter],
+    parameters: Iterable[nn.Parameter],
+    own_settings: Mapping[nn.Parameter, dict[str, float]],
 ) -> list[Any]:
-    spared = {id(p) for p in no_weight_decay}
-    if not (weight_decay and spared):
-        return parameters
-    decayed = [p for p in parameters if id(p) not in spared]
-    rest = [p for p in parameters if id(p) in spared]
-    groups: list[Any] = [{"params": decayed}, {"params": rest, "weight_decay": 0.0}]
-    return [group for group in groups if group["params"]]
+    """Return the parameters, in groups where some have settings of their own."""
+    groups: dict[tuple[tuple[str, float], ...], list[nn.Parameter]] = {}
+    for parameter in parameters:
+        settings = tuple(sorted(own_settings.get(parameter, {}).items()))
+        groups.setdefault(settings, []).append(parameter)
+    if groups.keys() == {()}:
+        return groups[()]
+    # The common settings stand first, where callbacks read them.
+    return [
+        {"params": groups[settings], **dict(settings)}
+        for settings in sorted(groups, key=len)
+    ]

@@ -1,0 +1,57 @@
+"""What a model says about its training, beside its parameters."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from torch import nn
+
+
+class TrainingHooks:
+    """The methods by which a learner treats some weights, or settings, in its own way.
+
+    See Also
+    --------
+    TorchLearner : Has them, and asks them in `fit`.
+    """
+
+    def no_weight_decay(self, module: nn.Module) -> set[str]:
+        """Return the names of the parameters that `weight_decay` leaves alone.
+
+        Parameters
+        ----------
+        module : torch.nn.Module
+            The untrained network.
+
+        Returns
+        -------
+        set of str
+            Of those that ``module.named_parameters()`` gives; none by default.
+        """
+        return set()
+
+    def lr_factors(self, module: nn.Module) -> dict[str, float]:
+        """Return by what the learning rate of some parameters is multiplied.
+
+        Parameters
+        ----------
+        module : torch.nn.Module
+            The untrained network.
+
+        Returns
+        -------
+        dict of str to float
+            By the names that ``module.named_parameters()`` gives; empty by default.
+        """
+        return {}
+
+    def schedules(self) -> dict[str, Any]:
+        """Return schedules of hyperparameters beside that of the learning rate.
+
+        Returns
+        -------
+        dict of str to schedule
+            By what moves, such as "dropout" or "weight_decay": a name or an object as
+            in `lr_schedule`. Empty by default.
+        """
+        return {}
