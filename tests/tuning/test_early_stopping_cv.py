@@ -182,8 +182,6 @@ CHECKS = [
 ]
 
 
-# scikit-learn's data for learners of categories have a class of one row.
-@pytest.mark.filterwarnings("ignore:The least populated class:UserWarning")
 @pytest.mark.parametrize(("estimator", "check"), CHECKS)
 def test_scikit_learn_checks(estimator, check):
     check(estimator)

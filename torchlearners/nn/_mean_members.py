@@ -55,6 +55,7 @@ class MeanMembers(ShowsArguments):
 
     def mean(self, x: Tensor) -> Tensor:
         """Return one output for the members' `x` (batch, k, n_outputs)."""
+        x = x.contiguous()  # else the last bit of the sums depends on the batch
         if self.join is not None:
             return self.join(x)
         if self.target == "values":

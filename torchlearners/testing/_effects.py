@@ -242,7 +242,7 @@ _SHARED: dict[str, tuple[dict[str, Any], Any]] = {
     "lr_schedule": ({"lr_schedule": None}, "cosine"),
     "loss": ({}, _squares),
     # AdamW would undo it.
-    "grad_clip": ({"optimizer": "sgd", "grad_clip": None}, 1e-3),
+    "grad_clip": ({"optimizer": "sgd", "lr": 0.01, "grad_clip": None}, 1e-3),
     "accumulate_grad": ({"accumulate_grad": 1}, 2),
     "shuffle": ({"shuffle": False}, True),
     "sampler": ({"sampler": None}, _first_half),

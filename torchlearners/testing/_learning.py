@@ -76,9 +76,10 @@ def check_overfits_eight_rows(name: str, learner: Any) -> None:
     X, y = toy(learner, 8)
     stop = ("stop", _StopBelow(0.05))
     params = {**_EAGER, "max_epochs": 1000, "eval_every": 10, "callbacks": [stop]}
-    if getattr(learner.value_of("loss"), "label_smoothing", 0):
-        params["loss"] = "cross_entropy"  # the smoothed one has a minimum above 0
-    fitted = quick(learner, **params).fit(X, y, X_val=X, y_val=y)
+    made = quick(learner, **params)
+    if getattr(made.value_of("loss"), "label_smoothing", 0):
+        made.set_params(loss="cross_entropy")  # the smoothed one's minimum is above 0
+    fitted = made.fit(X, y, X_val=X, y_val=y)
     require_fitted(fitted, "history_")
     loss = min(row["valid_loss"] for row in fitted.history_ if "valid_loss" in row)
     score = fitted.score(X, y)

@@ -255,7 +255,9 @@ class EarlyStoppingCV(MetaEstimatorMixin, BaseEstimator):
         tags.classifier_tags = inner.classifier_tags
         tags.regressor_tags = inner.regressor_tags
         tags.target_tags = inner.target_tags
-        tags.input_tags = inner.input_tags
+        # Those that scikit-learn's own searches pass on, and missing values.
+        for name in ("allow_nan", "pairwise", "sparse"):
+            setattr(tags.input_tags, name, getattr(inner.input_tags, name))
         return tags
 
 
