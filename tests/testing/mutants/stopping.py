@@ -123,7 +123,7 @@ class HalfFitted(Stoppable):
     """Notes the data before it knows whether training succeeds."""
 
     def _fit(self, X, y, *args, **kwargs):
-        self.n_rows_ = np.array(len(X))
+        self.n_rows_ = np.array(len(y))
         return super()._fit(X, y, *args, **kwargs)
 
 
