@@ -120,10 +120,6 @@ def test_validation_rows_do_not_enter_the_scaling():
     assert_same_weights(made.fit(X, Y, X_val=1e6 * X_VAL, y_val=Y_VAL), plain)
 
 
-@pytest.mark.skipif(
-    tuple(map(int, sklearn.__version__.split(".")[:2])) < (1, 6),
-    reason="needs transform_input",
-)
 def test_validation_rows_are_transformed_by_a_pipeline():
     with sklearn.config_context(enable_metadata_routing=True):
         last = learner(preprocessing=None).set_fit_request(X_val=True, y_val=True)

@@ -1,6 +1,5 @@
 """Networks are plotted in four formats that say the same."""
 
-import os
 import re
 import runpy
 import sys
@@ -283,7 +282,6 @@ def test_axes_are_refused_where_nothing_is_drawn_into_them():
         NETWORKS["chain"].plot(ROWS, format="svg", ax=ax)
 
 
-@pytest.mark.skipif("PYTEST_XDIST_WORKER" in os.environ, reason="times are not ours")
 @pytest.mark.parametrize("format", ["matplotlib", "svg"])
 def test_a_hundred_steps_are_drawn_within_two_seconds(format):
     block = Residual(Linear(8) >> Residual(ReLU() >> Tanh())) | Linear(8) >> Tanh()
