@@ -12,7 +12,7 @@ from pathlib import Path
 import torch
 
 from benchmarks._record import provenance
-from benchmarks.speed import cold_start, fit, graph, measures, predict
+from benchmarks.speed import augmentation, cold_start, fit, graph, measures, predict
 
 
 def main() -> None:
@@ -26,6 +26,7 @@ def main() -> None:
         *predict.measure(args.rounds),
         *measures.measure(args.rounds),
         *graph.measure(args.rounds),
+        *augmentation.measure(args.rounds),
         *cold_start.measure(args.rounds),
     ]
     print(f"{'what':58s}{'target':>9s}{'min':>9s}{'median':>9s}")
