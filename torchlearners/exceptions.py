@@ -6,6 +6,7 @@ __all__ = [
     "ArchitectureError",
     "BatchSplitWarning",
     "CheckpointWarning",
+    "DatasetError",
     "ManyFeaturesWarning",
     "MeasureError",
     "NonFiniteLossError",
@@ -17,6 +18,14 @@ class ArchitectureError(ValueError):
     """A network does not fit the data, the target or the weights it is given.
 
     Raised before any training step, with the name of the part that does not fit.
+    """
+
+
+class DatasetError(OSError, ValueError):
+    """A data set is not there, cannot be downloaded, or is not what it should be.
+
+    The message names the file, where it was looked for and what to do. It is an
+    `OSError` too, as where scikit-learn cannot fetch its own data sets.
     """
 
 
