@@ -49,6 +49,7 @@ RUNS_CODE_MODULES = {"pickle", "cloudpickle", "dill", "marshal", "shelve"}
 MAY_RUN_CODE = PACKAGE / "testing"
 RUNS_CODE_CALLS = {"eval", "exec", "torch.load", "joblib.load"}
 HEAVY = ["pandas", "matplotlib", "torchvision", "timm", "tensorboard", "torch._dynamo"]
+HEAVY += ["PIL"]
 
 
 def name_of(path):

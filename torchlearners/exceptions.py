@@ -11,6 +11,8 @@ __all__ = [
     "MeasureError",
     "NonFiniteLossError",
     "StorageError",
+    "UnreadableImageError",
+    "UnreadableImageWarning",
 ]
 
 
@@ -64,3 +66,14 @@ class StorageError(ValueError):
 
     The message names the file, the reason and what to do.
     """
+
+
+class UnreadableImageError(ValueError):
+    """An image is missing, damaged, or not an image.
+
+    The message names the row, the path and the reason.
+    """
+
+
+class UnreadableImageWarning(UserWarning):
+    """Rows whose images cannot be read were left out, or imputed."""

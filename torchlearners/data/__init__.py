@@ -1,5 +1,6 @@
 """From X and y to tensors: checking, scaling, encoding, splitting."""
 
+from torchlearners.data._check_images import check_images
 from torchlearners.data._checks import (
     check_features,
     check_labels,
@@ -7,6 +8,15 @@ from torchlearners.data._checks import (
     check_weights,
 )
 from torchlearners.data._columns import ColumnEncoder
+from torchlearners.data._decode import decode_image
+from torchlearners.data._image_batches import ImageBatch, ImageReader, load_images
+from torchlearners.data._image_column import ImageColumn, as_image_column
+from torchlearners.data._image_errors import (
+    ImageFailure,
+    UnreadableRows,
+    check_classes_left,
+)
+from torchlearners.data._resize import resize_image
 from torchlearners.data._rows import (
     drop_zero_weights,
     merge_repeated_rows,
@@ -25,16 +35,27 @@ __all__ = [
     "ClassTarget",
     "ColumnEncoder",
     "DataSpec",
+    "ImageBatch",
+    "ImageColumn",
+    "ImageFailure",
+    "ImageReader",
     "MultilabelTarget",
     "Schema",
     "Target",
+    "UnreadableRows",
     "ValueTarget",
+    "as_image_column",
+    "check_classes_left",
     "check_features",
+    "check_images",
     "check_labels",
     "check_range",
     "check_weights",
+    "decode_image",
     "drop_zero_weights",
+    "load_images",
     "merge_repeated_rows",
+    "resize_image",
     "restore_target",
     "validation_split",
 ]

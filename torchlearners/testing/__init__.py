@@ -74,6 +74,7 @@ from torchlearners.testing._ecosystem import (
 from torchlearners.testing._effects import (
     check_every_parameter_matters,
 )
+from torchlearners.testing._flaky_store import FlakyStore
 from torchlearners.testing._graph_ops import (
     check_graph_op,
     check_op_can_be_copied,
@@ -254,6 +255,7 @@ from torchlearners.testing._weighting import (
 __all__ = [
     "CheckFailedWarning",
     "CheckReport",
+    "FlakyStore",
     "check_bad_parameters_are_refused",
     "check_balanced_class_weight",
     "check_batch_size_above_the_number_of_rows",
