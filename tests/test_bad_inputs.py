@@ -30,7 +30,12 @@ X = np.random.RandomState(0).normal(size=(N_ROWS, N_FEATURES))
 LABELS = (X[:, 0] + X[:, 1] > 0).astype(int)
 VALUES = X[:, 0] * 10 + X[:, 1]
 
-SMALL = {"hidden_layer_sizes": (4,), "max_epochs": 2, "random_state": 0}
+SMALL = {
+    "preset": "simple",
+    "hidden_layer_sizes": (4,),
+    "max_epochs": 2,
+    "random_state": 0,
+}
 LEARNERS = {
     "MLPClassifier": MLPClassifier(**SMALL),
     "MLPRegressor": MLPRegressor(**SMALL),

@@ -102,7 +102,7 @@ def test_mlps_pass_every_check_with_other_parameters(estimator, check):
 
 @with_checks(
     [
-        MLPRegressor(hidden_layer_sizes=16, loss=loss)
+        MLPRegressor(preset="simple", hidden_layer_sizes=16, loss=loss)
         for loss in ("quantile", Quantile(quantiles=(0.1, 0.9)), "gaussian")
     ]
 )

@@ -81,7 +81,7 @@ class Linear(ClassifierLearner):
 
 
 class TwoLayers(ClassifierLearner):
-    """What MLPClassifier builds by default, written by hand."""
+    """What MLPClassifier(preset="simple") builds, written by hand."""
 
     def network(self, spec):
         return nn.Sequential(
@@ -105,6 +105,7 @@ def test_defect_01_the_automatic_device_knows_mps(monkeypatch):
 def test_defect_02_a_nan_first_score_does_not_disable_early_stopping():
     scores = [NAN, 0.5, 0.6, 0.4, 0.4, 0.9]
     learner = MLPClassifier(
+        preset="simple",
         max_epochs=6,
         early_stopping=True,
         measures_valid=measure_with(scores),
@@ -118,7 +119,9 @@ def test_defect_02_a_nan_first_score_does_not_disable_early_stopping():
 
 def test_defect_03_searches_rank_the_models_they_keep():
     X_train, X_val, y_train, y_val = train_test_split(NOISE, COINS, random_state=0)
-    learner = MLPClassifier(measures_valid="neg_log_loss", **OVERFITTING)
+    learner = MLPClassifier(
+        preset="simple", measures_valid="neg_log_loss", **OVERFITTING
+    )
     learner.fit(X_train, y_train, X_val=X_val, y_val=y_val)
     scores = learner.history_[:, "valid_neg_log_loss"]
     # The reported score is the best epoch's, and so are the weights.
@@ -132,7 +135,12 @@ def test_defect_03_searches_rank_the_models_they_keep():
 
     curves = [[0.5, 0.9, 0.1], [0.6, 0.6, 0.6]]
     learners = [
-        MLPClassifier(max_epochs=3, measures_valid=candidate(curve), random_state=0)
+        MLPClassifier(
+            preset="simple",
+            max_epochs=3,
+            measures_valid=candidate(curve),
+            random_state=0,
+        )
         for curve in curves
     ]
     searches = [EarlyStoppingCV(learner, cv=2, refit=False) for learner in learners]
@@ -145,7 +153,9 @@ def test_defect_04_an_error_in_a_measure_is_raised_with_its_name(on):
     def broken(y_true, y_pred):
         raise ZeroDivisionError("no rows of class 7")
 
-    learner = MLPClassifier(early_stopping=True, **{f"measures_{on}": broken})
+    learner = MLPClassifier(
+        preset="simple", early_stopping=True, **{f"measures_{on}": broken}
+    )
     with pytest.raises(MeasureError, match=r"'broken'.*no rows of class 7"):
         learner.fit(X, y)
 
@@ -158,6 +168,7 @@ def test_defect_05_the_seed_governs_the_validation_split():
             seen.append(dataset_valid.X.numpy(force=True).copy())
 
         MLPClassifier(
+            preset="simple",
             max_epochs=1,
             early_stopping=True,
             preprocessing=None,
@@ -174,7 +185,9 @@ def test_defect_05_the_seed_governs_the_validation_split():
 
 
 def test_defect_06_there_is_a_history_without_measures():
-    learner = MLPClassifier(max_epochs=3, early_stopping=True, random_state=0).fit(X, y)
+    learner = MLPClassifier(
+        preset="simple", max_epochs=3, early_stopping=True, random_state=0
+    ).fit(X, y)
     assert learner.history_[:, "epoch"] == [1, 2, 3]
     for key in ("train_loss", "valid_loss", "dur"):
         assert np.isfinite(learner.history_[:, key]).all()
@@ -184,7 +197,7 @@ def test_defect_07_one_architecture_has_one_start_however_it_is_written():
     # There are no graphs here: a ready learner against the same network by hand.
     for epochs, lr in ((1, 1e-30), (3, 0.01)):  # as good as the start, and trained
         settings = {"max_epochs": epochs, "lr": lr, "random_state": 0}
-        ready = MLPClassifier(**settings).fit(X, y)
+        ready = MLPClassifier(preset="simple", **settings).fit(X, y)
         assert_same_weights(ready, TwoLayers(**settings).fit(X, y))
 
 
@@ -207,6 +220,7 @@ def test_defect_08_a_learner_of_ones_own_heeds_what_it_declares():
 def test_defect_09_a_plateau_is_one_in_the_direction_of_its_measure(name, rises_well):
     def last_lr(scores):
         learner = MLPClassifier(
+            preset="simple",
             lr=0.1,
             max_epochs=4,
             early_stopping=True,
@@ -226,7 +240,12 @@ def test_defect_10_one_cycle_can_be_linear():
     # There is no attention here whose bias could be left out.
     def lrs(schedule):
         learner = MLPClassifier(
-            lr=0.1, max_epochs=8, batch_size=50, lr_schedule=schedule, random_state=0
+            preset="simple",
+            lr=0.1,
+            max_epochs=8,
+            batch_size=50,
+            lr_schedule=schedule,
+            random_state=0,
         )
         return learner.fit(X, y).history_[:, "lr"]
 
@@ -239,7 +258,9 @@ def test_defect_10_one_cycle_can_be_linear():
 
 
 def test_defect_11_saved_by_the_usual_means_it_works_after_loading(tmp_path):
-    learner = MLPClassifier(max_epochs=3, warm_start=True, random_state=0).fit(X, y)
+    learner = MLPClassifier(
+        preset="simple", max_epochs=3, warm_start=True, random_state=0
+    ).fit(X, y)
     joblib.dump(learner, tmp_path / "learner.joblib")
     for loaded in (
         pickle.loads(pickle.dumps(learner)),
@@ -251,7 +272,9 @@ def test_defect_11_saved_by_the_usual_means_it_works_after_loading(tmp_path):
 
 @pytest.mark.parametrize("validates", [False, True])
 def test_defect_12_progress_speaks_of_validation_only_where_there_is_any(validates):
-    learner = MLPClassifier(max_epochs=2, early_stopping=validates, verbose=2)
+    learner = MLPClassifier(
+        preset="simple", max_epochs=2, early_stopping=validates, verbose=2
+    )
     with redirect_stderr(io.StringIO()) as shown:
         learner.fit(X, y)
     assert "epoch 2/2" in shown.getvalue()
@@ -261,6 +284,7 @@ def test_defect_12_progress_speaks_of_validation_only_where_there_is_any(validat
 def test_defect_13_a_resumed_run_ends_with_the_best_weights(tmp_path):
     def learner(max_epochs, folder):
         settings = {**OVERFITTING, "max_epochs": max_epochs}
+        settings["preset"] = "simple"
         return MLPClassifier(**settings, callbacks=[Checkpoint(folder=folder)])
 
     straight = learner(12, tmp_path / "straight").fit(NOISE, COINS)
@@ -274,7 +298,11 @@ def test_defect_13_a_resumed_run_ends_with_the_best_weights(tmp_path):
 
 def test_defect_14_training_measures_are_computed_without_dropout():
     learner = MLPClassifier(
-        max_epochs=5, dropout=0.9, measures_train="neg_log_loss", random_state=0
+        preset="simple",
+        max_epochs=5,
+        dropout=0.9,
+        measures_train="neg_log_loss",
+        random_state=0,
     ).fit(X, y)
     now = -log_loss(y, learner.predict_proba(X))
     assert_allclose(learner.history_[-1, "train_neg_log_loss"], now, rtol=1e-5)
@@ -309,11 +337,11 @@ def test_defect_16_every_class_counts_and_can_be_predicted(labels):
     target = ClassTarget(labels)
     assert_array_equal(target.codes(labels), [0, 1, 2])
     assert_array_equal(target.labels(np.arange(3)), labels)
-    learner = MLPClassifier(lr=0.01, random_state=0).fit(X, labels[y])
+    learner = MLPClassifier(preset="simple", lr=0.01, random_state=0).fit(X, labels[y])
     assert_array_equal(learner.classes_, labels)
     assert set(learner.predict(X)) == set(labels)
     assert learner.score(X, labels[y]) > 0.9
-    reference = MLPClassifier(lr=0.01, random_state=0).fit(X, y)
+    reference = MLPClassifier(preset="simple", lr=0.01, random_state=0).fit(X, y)
     assert_array_equal(learner.predict_proba(X), reference.predict_proba(X))
 
 

@@ -73,8 +73,12 @@ class Noise(ClassifierLearner):
 
 
 LEARNERS = {
-    "own dropout": MLPClassifier(hidden_layer_sizes=(16, 16), dropout=0.3, **NOISY),
-    "regressor": MLPRegressor(hidden_layer_sizes=(16, 16), dropout=0.3, **NOISY),
+    "own dropout": MLPClassifier(
+        preset="simple", hidden_layer_sizes=(16, 16), dropout=0.3, **NOISY
+    ),
+    "regressor": MLPRegressor(
+        preset="simple", hidden_layer_sizes=(16, 16), dropout=0.3, **NOISY
+    ),
     "foreign dropout": Foreign(**NOISY),
     "foreign noise": Noise(**NOISY),
 }
@@ -432,7 +436,7 @@ def threads_seen(learner, *data):
 
 @pytest.mark.usefixtures("three_threads")
 def test_small_work_uses_one_thread():
-    learner = MLPClassifier(max_epochs=1, random_state=0)
+    learner = MLPClassifier(preset="simple", max_epochs=1, random_state=0)
     assert threads_seen(learner, X, y) == {1}
     assert torch.get_num_threads() == 3
 
@@ -440,6 +444,7 @@ def test_small_work_uses_one_thread():
 @pytest.mark.usefixtures("three_threads")
 def test_large_work_uses_the_threads_that_torch_has():
     learner = MLPClassifier(
+        preset="simple",
         hidden_layer_sizes=(700, 700),
         max_epochs=1,
         batch_size=400,
@@ -453,7 +458,7 @@ def test_large_work_uses_the_threads_that_torch_has():
 
 @pytest.mark.usefixtures("three_threads")
 def test_the_number_of_threads_asked_for_is_used():
-    learner = MLPClassifier(max_epochs=1, n_threads=2, random_state=0)
+    learner = MLPClassifier(preset="simple", max_epochs=1, n_threads=2, random_state=0)
     assert threads_seen(learner, X, y) == {2}
     assert torch.get_num_threads() == 3
 
@@ -511,21 +516,22 @@ torch.set_num_threads(2)
 rng = np.random.RandomState(0)
 X, y = rng.normal(size=(3000, 20)), rng.randint(3, size=3000)
 params = dict(max_epochs=2, dropout=0.2, random_state=0)
-small = MLPClassifier(batch_size=64, **params)
+small = MLPClassifier(preset="simple", batch_size=64, **params)
 expected = small.fit(X, y).predict_proba(X)
 if "large" in sys.argv:
     large = MLPClassifier(
+        preset="simple",
         hidden_layer_sizes=(256, 256), batch_size=3000, n_threads=2, **params
     )
     large.fit(X, y).predict_proba(X)
 
 def child():
-    again = MLPClassifier(batch_size=64, **params).fit(X, y)
+    again = MLPClassifier(preset="simple", batch_size=64, **params).fit(X, y)
     assert np.array_equal(again.predict_proba(X), expected)
     assert np.array_equal(small.predict_proba(X), expected)
     if "large" in sys.argv:
         # Work for which the parent would take several threads.
-        wide = MLPClassifier(hidden_layer_sizes=(256, 256), batch_size=3000, **params)
+        wide = MLPClassifier(preset="simple", hidden_layer_sizes=(256, 256), batch_size=3000, **params)
         wide.fit(X, y).predict_proba(X)
 """
 BY_HAND = """

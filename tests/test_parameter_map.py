@@ -117,7 +117,10 @@ def test_a_nested_parameter_can_be_set(given, key, value):
 
 def test_a_nested_parameter_takes_effect():
     learner = MLPClassifier(
-        max_epochs=1, optimizer="adamw", callbacks=[("limit", TimeLimit())]
+        preset="simple",
+        max_epochs=1,
+        optimizer="adamw",
+        callbacks=[("limit", TimeLimit())],
     ).set_params(optimizer__betas=(0.8, 0.9), callbacks__limit__seconds=60)
     learner.fit([[0.0], [1.0], [2.0], [3.0]], [0, 1, 0, 1])
     assert learner.net_.optimizer_.param_groups[0]["betas"] == (0.8, 0.9)
@@ -128,5 +131,5 @@ def test_a_field_of_mlr3torch_that_is_no_parameter_is_explained():
     prose = TEXT.partition("field ``validate``")[2].partition("\n\n")[0]
     assert "``early_stopping``" in prose
     assert "``validation_fraction``" in prose
-    params = MLPClassifier().get_params()
+    params = MLPClassifier(preset="simple").get_params()
     assert {"early_stopping", "validation_fraction"} <= params.keys()

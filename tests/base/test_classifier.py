@@ -50,6 +50,7 @@ X_labels, y_labels = make_multilabel_classification(
 
 def small(**params):
     defaults = {
+        "preset": "simple",
         "hidden_layer_sizes": (16,),
         "max_epochs": 15,
         "lr": 0.02,
@@ -262,7 +263,7 @@ def test_without_warm_start_fit_takes_other_classes():
 
 
 def test_tags_tell_what_a_classifier_can_do():
-    tags = get_tags(MLPClassifier())
+    tags = get_tags(MLPClassifier(preset="simple"))
     assert tags.estimator_type == "classifier"
     assert tags.classifier_tags.multi_class
     assert tags.classifier_tags.multi_label
@@ -274,7 +275,7 @@ def test_tags_tell_what_a_classifier_can_do():
     assert not tags.input_tags.string
     assert not get_tags(DummyTorchClassifier()).input_tags.categorical
     assert not tags.non_deterministic
-    assert is_classifier(MLPClassifier())
+    assert is_classifier(MLPClassifier(preset="simple"))
     assert get_tags(DummyTorchClassifier()).classifier_tags.poor_score
 
 

@@ -35,7 +35,11 @@ VAL = {"X_val": X_VAL, "y_val": Y_VAL}
 
 
 def learner(*callbacks, cls=MLPClassifier, **settings):
+    simple = (
+        {"preset": "simple"} if issubclass(cls, (MLPClassifier, MLPRegressor)) else {}
+    )
     settings = {
+        **simple,
         "hidden_layer_sizes": (8,),
         "lr": 0.01,
         "max_epochs": 10,
@@ -628,3 +632,14 @@ def test_every_learner_takes_scikit_learns_callbacks(name):
     made.fit(X, Y)
     assert tasks.count("epoch") == 3
     assert len(tasks) == 4
+
+
+@pytest.mark.parametrize("schedule", ["coslog4", "cosine"])
+def test_schedules_do_not_run_in_partial_fit(schedule):
+    one = learner(lr_schedule=schedule)
+    plain = learner()
+    for _ in range(3):
+        one.partial_fit(X, Y, classes=np.unique(Y))
+        plain.partial_fit(X, Y, classes=np.unique(Y))
+    np.testing.assert_array_equal(one.predict_proba(X), plain.predict_proba(X))
+    assert len(set(one.history_[:, "train_loss"])) == 3

@@ -46,7 +46,13 @@ X, y = make_classification(
     random_state=0,
 )
 VALUES = 50 + 10 * X[:, 0] - 3 * X[:, 1]
-SMALL = {"hidden_layer_sizes": (16,), "max_epochs": 4, "lr": 0.01, "random_state": 0}
+SMALL = {
+    "preset": "simple",
+    "hidden_layer_sizes": (16,),
+    "max_epochs": 4,
+    "lr": 0.01,
+    "random_state": 0,
+}
 # Everything that draws random numbers.
 NOISY = {**SMALL, "dropout": 0.3, "batch_size": 32}
 MLPS = [MLPClassifier, MLPRegressor]
@@ -541,12 +547,12 @@ class Press(Callback):
 rng = np.random.RandomState(0)
 X, y = rng.normal(size=(100, 4)), rng.randint(3, size=100)
 params = dict(batch_size=20, lr=0.05, dropout=0.2, random_state=0)
-learner = MLPClassifier(callbacks=[Press()], max_epochs=10**9, **params)
+learner = MLPClassifier(preset="simple", callbacks=[Press()], max_epochs=10**9, **params)
 try:
     learner.fit(X, y, X_val=X, y_val=(y + 1) % 3)
 except KeyboardInterrupt:
     print("interrupted")
-best = MLPClassifier(max_epochs=learner.best_epoch_, **params).fit(X, y)
+best = MLPClassifier(preset="simple", max_epochs=learner.best_epoch_, **params).fit(X, y)
 assert learner.best_epoch_ < 3, learner.best_epoch_
 assert np.array_equal(learner.predict_proba(X), best.predict_proba(X))
 print("kept")
@@ -792,7 +798,9 @@ ODD_WIDTHS = [(4,), (50,), (7, 5)]
 @pytest.mark.parametrize("n_features", [3, 8, 10])
 def test_predict_batch_size_does_not_change_bits(widths, n_features):
     rows = np.random.RandomState(0).normal(size=(203, n_features))
-    learner = MLPClassifier(hidden_layer_sizes=widths, max_epochs=1, random_state=0)
+    learner = MLPClassifier(
+        preset="simple", hidden_layer_sizes=widths, max_epochs=1, random_state=0
+    )
     learner.fit(rows, np.arange(203) % 3)
     whole = outputs(learner, rows)
     for size in (1, 2, 3, 5, 16, 50, 202, 203, 1000):
@@ -804,7 +812,9 @@ def test_predict_batch_size_does_not_change_bits(widths, n_features):
 @pytest.mark.parametrize("size", [1, 3, 50])
 def test_predict_batch_size_changes_the_last_bit_at_most(widths, size):
     rows = np.random.RandomState(0).normal(size=(203, 10))
-    learner = MLPClassifier(hidden_layer_sizes=widths, max_epochs=1, random_state=0)
+    learner = MLPClassifier(
+        preset="simple", hidden_layer_sizes=widths, max_epochs=1, random_state=0
+    )
     learner.fit(rows, np.arange(203) % 3)
     whole = outputs(learner, rows)
     learner.set_params(predict_batch_size=size)
@@ -818,7 +828,9 @@ def test_a_row_gets_the_same_bits_alone_in_a_subset_and_in_any_order(
 ):
     rng = np.random.RandomState(0)
     rows = rng.normal(size=(203, n_features))
-    learner = MLPClassifier(hidden_layer_sizes=widths, max_epochs=1, random_state=0)
+    learner = MLPClassifier(
+        preset="simple", hidden_layer_sizes=widths, max_epochs=1, random_state=0
+    )
     learner.fit(rows, np.arange(203) % 3)
     whole = outputs(learner, rows)
     order = rng.permutation(203)
@@ -880,7 +892,7 @@ def test_weights_are_routed_through_cross_validation():
 
 def test_requests_exist_for_everything_fit_takes():
     with config_context(enable_metadata_routing=True):
-        learner = MLPClassifier().set_fit_request(
+        learner = MLPClassifier(preset="simple").set_fit_request(
             sample_weight=True, X_val=True, y_val=True, sample_weight_val=True
         )
         learner.set_partial_fit_request(sample_weight=True, classes=True)
@@ -1053,8 +1065,8 @@ def table(n_rows=60, library=pd):
 
 
 def quick_mlp(**params):
-    params = {"max_epochs": 5, "hidden_layer_sizes": 8, "random_state": 0, **params}
-    return MLPClassifier(**params)
+    quick = {"max_epochs": 5, "hidden_layer_sizes": 8, "random_state": 0}
+    return MLPClassifier(**{"preset": "simple", **quick, **params})
 
 
 @pytest.mark.parametrize("early_stopping", [False, True])
@@ -1208,7 +1220,7 @@ class RefusesMissing(MLPClassifier):
 
 def test_a_learner_may_refuse_missing_values_and_sparse_rows():
     X = np.random.RandomState(0).normal(size=(20, 2))
-    learner = RefusesMissing(max_epochs=1).fit(X, X[:, 0] > 0)
+    learner = RefusesMissing(preset="simple", max_epochs=1).fit(X, X[:, 0] > 0)
     for call in (learner.predict, lambda X: learner.fit(X, np.arange(20) % 2)):
         with pytest.raises(ValueError, match=r"Input X contains NaN\."):
             call(np.full((20, 2), np.nan))

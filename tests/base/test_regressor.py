@@ -41,6 +41,7 @@ Y = np.column_stack([y, -1e-3 * y + X[:, 3]])
 
 def small(**params):
     defaults = {
+        "preset": "simple",
         "hidden_layer_sizes": (32,),
         "max_epochs": 60,
         "lr": 0.02,
@@ -124,12 +125,12 @@ def test_a_regressor_predicts_no_probabilities():
 
 
 def test_tags_tell_what_a_regressor_can_do():
-    tags = get_tags(MLPRegressor())
+    tags = get_tags(MLPRegressor(preset="simple"))
     assert tags.estimator_type == "regressor"
     assert tags.target_tags.multi_output
     assert tags.target_tags.required
     assert not tags.regressor_tags.poor_score
-    assert is_regressor(MLPRegressor())
+    assert is_regressor(MLPRegressor(preset="simple"))
     assert get_tags(DummyTorchRegressor()).regressor_tags.poor_score
 
 
@@ -342,7 +343,7 @@ def test_nothing_is_predicted_before_fit(method):
 
 @pytest.mark.parametrize("loss", ["quantile", "gaussian"])
 def test_a_loss_of_distributions_is_not_for_classes(loss):
-    learner = MLPClassifier(loss=loss)
+    learner = MLPClassifier(preset="simple", loss=loss)
     with pytest.raises(ValueError, match="is for values, but the target holds classes"):
         learner.fit(X, y > 100)
     assert not hasattr(learner, "net_")

@@ -103,7 +103,7 @@ def test_parts_of_any_module_can_be_looked_at():
     module = nn.Sequential(nn.Sequential(nn.Linear(4, 5), nn.ReLU()), nn.Linear(5, 3))
     learner = ModuleClassifier(module, **QUICK).fit(X, y)
     assert learner.intermediate(X, "0.1").min() == 0
-    learner = MLPClassifier(hidden_layer_sizes=(5,), **QUICK).fit(X, y)
+    learner = MLPClassifier(preset="simple", hidden_layer_sizes=(5,), **QUICK).fit(X, y)
     assert learner.intermediate(X, "linear_1").shape == (150, 5)
 
 
@@ -144,7 +144,9 @@ def test_looking_changes_nothing(learner):
 
 
 def test_the_table_of_shapes_is_that_of_the_data():
-    learner = MLPClassifier(hidden_layer_sizes=(8,), dropout=0.1, **QUICK).fit(X, y)
+    learner = MLPClassifier(
+        preset="simple", hidden_layer_sizes=(8,), dropout=0.1, **QUICK
+    ).fit(X, y)
     assert str(learner.network_shapes()) == (
         "step       input               output              parameters\n"
         "linear_1   (batch, feature=4)  (batch, feature=8)          40\n"

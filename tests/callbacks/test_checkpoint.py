@@ -41,7 +41,7 @@ def learner(folder=None, *callbacks, checkpoint=None, **settings):
     callbacks = list(callbacks)
     if folder is not None:
         callbacks.append(Checkpoint(folder=folder, **(checkpoint or {})))
-    return MLPClassifier(callbacks=callbacks, **settings)
+    return MLPClassifier(preset="simple", callbacks=callbacks, **settings)
 
 
 def path_of(folder, epoch):
@@ -148,6 +148,7 @@ def test_averaged_weights_are_resumed(tmp_path):
 def test_a_regressor_resumes(tmp_path):
     def regressor():
         return MLPRegressor(
+            preset="simple",
             hidden_layer_sizes=(4,),
             dropout=0.2,
             batch_size=16,
@@ -319,7 +320,7 @@ def test_another_list_of_callbacks_is_refused(run_folder):
 
 
 def test_the_checkpoint_of_another_learner_is_refused(run_folder):
-    regressor = MLPRegressor(callbacks=[Checkpoint(folder=run_folder)])
+    regressor = MLPRegressor(preset="simple", callbacks=[Checkpoint(folder=run_folder)])
     with pytest.raises(ValueError, match="another learner"):
         regressor.fit(X, Y, resume=run_folder)
 
@@ -565,6 +566,7 @@ _KILLS = textwrap.dedent(
     def fit(folder, answer, pause):
         os.fsync = slow_fsync
         learner = MLPClassifier(
+            preset="simple",
             hidden_layer_sizes=(8,), dropout=0.3, batch_size=16, max_epochs=8,
             early_stopping=True, patience=8, lr_schedule="one_cycle", random_state=0,
             callbacks=[

@@ -139,6 +139,7 @@ class ValidLoss(Callback):
 
 def fit(losses, **params):
     learner = MLPRegressor(
+        preset="simple",
         hidden_layer_sizes=4,
         max_epochs=len(losses),
         callbacks=[ValidLoss(losses)],
@@ -175,7 +176,12 @@ def test_a_fit_stops_and_keeps_what_it_should(
 
 def test_the_best_weights_give_the_best_validation_loss():
     learner = MLPRegressor(
-        hidden_layer_sizes=64, lr=0.05, max_epochs=40, patience=8, random_state=0
+        preset="simple",
+        hidden_layer_sizes=64,
+        lr=0.05,
+        max_epochs=40,
+        patience=8,
+        random_state=0,
     ).fit(X[:200], y[:200], X_val=X[200:], y_val=y[200:])
     losses = [row["valid_loss"] for row in learner.history_]
     assert learner.n_iter_ == learner.best_epoch_ + 8 < 40

@@ -41,7 +41,7 @@ class NormClassifier(ClassifierLearner):
 def mlp(*callbacks, **settings):
     layers = {"hidden_layer_sizes": (6, 4)}
     return MLPClassifier(
-        callbacks=list(callbacks), **{**SETTINGS, **layers, **settings}
+        preset="simple", callbacks=list(callbacks), **{**SETTINGS, **layers, **settings}
     )
 
 

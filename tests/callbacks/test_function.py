@@ -23,7 +23,9 @@ def other(net, **kwargs):
 
 def fit(*callbacks, **settings):
     settings = {"max_epochs": 2, "batch_size": 64, "random_state": 0, **settings}
-    return MLPClassifier(callbacks=list(callbacks), **settings).fit(X, y)
+    return MLPClassifier(preset="simple", callbacks=list(callbacks), **settings).fit(
+        X, y
+    )
 
 
 def test_the_order_and_number_of_all_stages_is_fixed():
@@ -103,7 +105,7 @@ def test_a_copy_calls_the_same_functions(copy):
 
 
 def test_a_function_is_a_parameter():
-    learner = MLPClassifier(callbacks=[callback(on_epoch_end=nothing)])
+    learner = MLPClassifier(preset="simple", callbacks=[callback(on_epoch_end=nothing)])
     learner.set_params(callbacks__FunctionCallback__on_epoch_end=other)
     assert learner.get_params()["callbacks__FunctionCallback__on_epoch_end"] is other
     made = learner.callbacks[0]

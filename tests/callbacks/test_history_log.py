@@ -18,7 +18,7 @@ X, Y = load_iris(return_X_y=True)
 
 
 def fit(path, callbacks=(), **params):
-    params = {"max_epochs": 3, "random_state": 0, **params}
+    params = {"preset": "simple", "max_epochs": 3, "random_state": 0, **params}
     learner = MLPClassifier(**params, callbacks=[*callbacks, JsonLines(path=path)])
     return learner.fit(X, Y)
 
@@ -44,7 +44,9 @@ def test_lines_are_there_while_training_goes_on(tmp_path):
         def on_epoch_begin(self, net, **kwargs):
             seen.append(len(rows(path)) if path.exists() else 0)
 
-    learner = MLPClassifier(max_epochs=3, callbacks=[JsonLines(path=path), Look()])
+    learner = MLPClassifier(
+        preset="simple", max_epochs=3, callbacks=[JsonLines(path=path), Look()]
+    )
     learner.fit(X, Y)
     assert seen == [0, 1, 2]
 
@@ -87,7 +89,9 @@ def test_measures_of_an_early_last_epoch_are_in_its_line(tmp_path):
         measures=["accuracy"], target=ClassTarget(np.arange(3)), eval_every=5
     )
     learner = MLPClassifier(
-        callbacks=[measures, JsonLines(path=path), StopAfterTwo()], early_stopping=True
+        preset="simple",
+        callbacks=[measures, JsonLines(path=path), StopAfterTwo()],
+        early_stopping=True,
     )
     learner.fit(X, Y)
     assert ["valid_accuracy" in row for row in rows(path)] == [False, True]

@@ -80,6 +80,7 @@ def fitted(measures, kind="codes", n_classes=2, *, weighted=False, **params):
     params = {"max_epochs": 3, "restore_best": False, **params}
     cls = MLPRegressor if kind == "values" else MLPClassifier
     learner = cls(
+        preset="simple",
         hidden_layer_sizes=(8,),
         random_state=0,
         callbacks=[("measures", callback), *params.pop("callbacks", [])],
@@ -237,7 +238,9 @@ def test_ctrl_c_within_an_epoch_measures_nothing_more():
 
     X, y, X_val, y_val, _ = data("codes")
     measures = Measures(measures=["accuracy"], target=target_of(y), eval_every=9)
-    learner = MLPClassifier(callbacks=[measures, CtrlC()], random_state=0)
+    learner = MLPClassifier(
+        preset="simple", callbacks=[measures, CtrlC()], random_state=0
+    )
     with pytest.raises(KeyboardInterrupt):
         learner.fit(X, y, X_val=X_val, y_val=y_val)
     assert epochs_measured(learner) == []
@@ -246,7 +249,9 @@ def test_ctrl_c_within_an_epoch_measures_nothing_more():
 def test_without_validation_rows_nothing_is_recorded():
     X, y, *_ = data("codes")
     measures = Measures(measures=["accuracy"], target=target_of(y))
-    learner = MLPClassifier(max_epochs=2, early_stopping=False, callbacks=[measures])
+    learner = MLPClassifier(
+        preset="simple", max_epochs=2, early_stopping=False, callbacks=[measures]
+    )
     assert epochs_measured(learner.fit(X, y)) == []
 
 
@@ -326,6 +331,7 @@ def test_class_weights_belong_to_the_loss_and_not_to_the_measures(weighted):
     y = (X[:, 0] + rng.normal(size=90) > 0.4).astype(int)
     weight = rng.uniform(0.5, 2.0, size=90) if weighted else None
     learner = MLPClassifier(
+        preset="simple",
         hidden_layer_sizes=(4,),
         max_epochs=2,
         class_weight={0: 1.0, 1: 9.0},

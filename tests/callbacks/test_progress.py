@@ -12,7 +12,11 @@ X, Y = load_iris(return_X_y=True)
 
 def fit(when, **params):
     learner = MLPClassifier(
-        max_epochs=7, random_state=0, callbacks=[Progress(when=when)], **params
+        preset="simple",
+        max_epochs=7,
+        random_state=0,
+        callbacks=[Progress(when=when)],
+        **params,
     )
     return learner.fit(X, Y)
 
@@ -52,7 +56,9 @@ def test_training_that_stops_early_leaves_its_last_epoch_standing(capfd):
             net.stop_training = len(net.history) == 2
 
     MLPClassifier(
-        max_epochs=7, callbacks=[StopAfterTwo(), Progress(when="always")]
+        preset="simple",
+        max_epochs=7,
+        callbacks=[StopAfterTwo(), Progress(when="always")],
     ).fit(X, Y)
     assert capfd.readouterr().err.rstrip().split("\r")[-1].startswith("epoch 2/7")
 

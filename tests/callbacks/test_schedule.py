@@ -38,7 +38,7 @@ def learner(*callbacks, **settings):
         "early_stopping": False,
         **settings,
     }
-    return MLPClassifier(callbacks=list(callbacks), **settings)
+    return MLPClassifier(preset="simple", callbacks=list(callbacks), **settings)
 
 
 def lrs(fitted):

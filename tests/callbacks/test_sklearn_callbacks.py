@@ -28,6 +28,7 @@ N_EPOCHS = 4
 def learner(**params):
     return MLPClassifier(
         **{
+            "preset": "simple",
             "hidden_layer_sizes": (8,),
             "max_epochs": N_EPOCHS,
             "early_stopping": False,

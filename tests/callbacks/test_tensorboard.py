@@ -30,7 +30,11 @@ class Writer:
 
 def fit(writer, **params):
     learner = MLPClassifier(
-        max_epochs=2, random_state=0, callbacks=[TensorBoard(writer=writer)], **params
+        preset="simple",
+        max_epochs=2,
+        random_state=0,
+        callbacks=[TensorBoard(writer=writer)],
+        **params,
     )
     return learner.fit(X, Y)
 
@@ -76,7 +80,9 @@ def test_a_folder_is_closed_after_an_error(tmp_path):
         raise ArithmeticError("stop")
 
     board = TensorBoard(writer=tmp_path)
-    learner = MLPClassifier(callbacks=[board, callback(on_epoch_end=fail)])
+    learner = MLPClassifier(
+        preset="simple", callbacks=[board, callback(on_epoch_end=fail)]
+    )
     before = threading.active_count()
     with pytest.raises(ArithmeticError):
         learner.fit(X, Y)

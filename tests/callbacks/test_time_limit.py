@@ -31,7 +31,7 @@ def fit(clock, *callbacks, stage="on_epoch_end", **settings):
 
     callbacks = [callback(**{stage: pass_a_second}), *callbacks]
     settings = {"max_epochs": 9, "random_state": 0, **settings}
-    return MLPClassifier(callbacks=callbacks, **settings).fit(X, y)
+    return MLPClassifier(preset="simple", callbacks=callbacks, **settings).fit(X, y)
 
 
 @pytest.mark.parametrize(("seconds", "n_epochs"), [(0.5, 1), (3, 3), (3.5, 4), (99, 9)])
@@ -54,7 +54,9 @@ def test_the_clock_is_looked_at_in_each_batch(clock):
 
 def test_a_time_limit_does_not_follow_batches():
     limit = TimeLimit(seconds=99)
-    learner = MLPClassifier(max_epochs=1, batch_size=32, callbacks=[limit]).fit(X, y)
+    learner = MLPClassifier(
+        preset="simple", max_epochs=1, batch_size=32, callbacks=[limit]
+    ).fit(X, y)
     assert len(learner.history_[0]["batches"]) == 1
 
 
@@ -84,10 +86,10 @@ def test_a_new_fit_starts_from_zero(clock):
 
 def test_real_time_is_kept():
     pause = callback(on_epoch_end=lambda net, **kwargs: time.sleep(0.05))
-    learner = MLPClassifier(callbacks=[pause, TimeLimit(seconds=0.12)])
+    learner = MLPClassifier(preset="simple", callbacks=[pause, TimeLimit(seconds=0.12)])
     assert learner.fit(X, y).n_iter_ <= 3
 
 
 def test_seconds_must_be_positive():
     with pytest.raises(ValueError, match="The 'seconds' parameter of TimeLimit"):
-        MLPClassifier(callbacks=[TimeLimit(seconds=0)]).fit(X, y)
+        MLPClassifier(preset="simple", callbacks=[TimeLimit(seconds=0)]).fit(X, y)

@@ -101,7 +101,9 @@ def assert_same_weights(ours, theirs):
 
 def test_without_a_network_there_is_one_hidden_layer_of_128():
     learner = GraphClassifier(**QUICK).fit(X, y)
-    mlp = MLPClassifier(hidden_layer_sizes=(128,), lr=1e-3, **QUICK).fit(X, y)
+    mlp = MLPClassifier(
+        preset="simple", hidden_layer_sizes=(128,), lr=1e-3, **QUICK
+    ).fit(X, y)
     assert_same_weights(learner, mlp)
     assert learner.network is None
 
@@ -339,7 +341,9 @@ def test_graph_module_and_mlp_train_alike_bit_for_bit(kind, dropout):
     }[kind]
     ours = graph(as_nodes(dropout), **settings).fit(X, y)
     theirs = module(as_layers, module__dropout=dropout, **settings).fit(X, y)
-    ready = mlp(hidden_layer_sizes=(8, 5), dropout=dropout, **settings).fit(X, y)
+    ready = mlp(
+        preset="simple", hidden_layer_sizes=(8, 5), dropout=dropout, **settings
+    ).fit(X, y)
     for other in (theirs, ready):
         assert_same_weights(ours, other)
         assert_array_equal(ours.predict(X), other.predict(X))

@@ -116,7 +116,9 @@ def test_a_module_may_be_given_in_any_of_these_forms(form):
 
 def test_without_a_module_there_is_one_hidden_layer_of_128():
     learner = ModuleRegressor(**QUICK).fit(X, y)
-    mlp = MLPRegressor(hidden_layer_sizes=(128,), lr=1e-3, **QUICK).fit(X, y)
+    mlp = MLPRegressor(
+        preset="simple", hidden_layer_sizes=(128,), lr=1e-3, **QUICK
+    ).fit(X, y)
     assert_same_weights(learner, mlp)
 
 
@@ -152,7 +154,9 @@ def test_a_function_that_makes_no_module_is_refused():
 
 def test_a_class_trains_like_the_mlp_of_the_same_layers_bit_for_bit():
     ours = ModuleClassifier(Net, lr=0.01, batch_size=16, **QUICK).fit(X, y)
-    mlp = MLPClassifier(hidden_layer_sizes=(8,), lr=0.01, batch_size=16, **QUICK)
+    mlp = MLPClassifier(
+        preset="simple", hidden_layer_sizes=(8,), lr=0.01, batch_size=16, **QUICK
+    )
     assert_same_weights(ours, mlp.fit(X, y))
     assert_array_equal(ours.predict_proba(X), mlp.predict_proba(X))
 
@@ -160,7 +164,9 @@ def test_a_class_trains_like_the_mlp_of_the_same_layers_bit_for_bit():
 def test_a_function_trains_like_the_mlp_also_with_dropout():
     settings = {"lr": 0.01, "batch_size": 16, **QUICK}
     ours = ModuleRegressor(as_mlp_with_our_dropout, **settings).fit(X, y)
-    mlp = MLPRegressor(hidden_layer_sizes=(8, 5), dropout=0.2, **settings).fit(X, y)
+    mlp = MLPRegressor(
+        preset="simple", hidden_layer_sizes=(8, 5), dropout=0.2, **settings
+    ).fit(X, y)
     assert_same_weights(ours, mlp)
     assert_array_equal(ours.predict(X), mlp.predict(X))
 
@@ -229,7 +235,9 @@ def test_double_weights_are_trained_as_float_in_a_copy():
 
 
 def test_a_trained_module_of_another_learner_can_be_trained_on():
-    mlp = MLPClassifier(hidden_layer_sizes=(8,), dropout=0.1, **QUICK).fit(X, y)
+    mlp = MLPClassifier(
+        preset="simple", hidden_layer_sizes=(8,), dropout=0.1, **QUICK
+    ).fit(X, y)
     before = weights(mlp)
     learner = ModuleClassifier(mlp.net_.module_, **QUICK).fit(X, y)
     for a, b in zip(weights(mlp), before, strict=True):

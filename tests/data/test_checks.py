@@ -177,7 +177,7 @@ def test_another_number_of_features_is_refused():
 
 
 def test_with_an_encoder_tables_and_sparse_matrices_pass():
-    learner, columns = MLPRegressor(), ColumnEncoder()
+    learner, columns = MLPRegressor(preset="simple"), ColumnEncoder()
     table = check_features(learner, FRAMES[0], reset=True, columns=columns)
     assert table.shape == (2, 2)
     assert list(learner.feature_names_in_) == ["age", "town"]
@@ -196,7 +196,9 @@ def test_with_an_encoder_tables_and_sparse_matrices_pass():
 
 def test_the_tag_of_the_learner_decides_on_missing_values():
     rows = [[1.0, np.nan]]
-    assert np.isnan(check_features(MLPRegressor(), rows, reset=True)[0, 1])
+    assert np.isnan(
+        check_features(MLPRegressor(preset="simple"), rows, reset=True)[0, 1]
+    )
     with pytest.raises(ValueError, match=r"Input X contains NaN\."):
         check_features(LinearRegression(), rows, reset=True)
 

@@ -96,6 +96,35 @@ def test_bins_of_no_width_to_speak_of_are_merged():
     assert encoding(torch.tensor([[2.0]])).abs().max() <= 2
 
 
+def test_a_value_of_many_rows_leaves_bins_for_the_others():
+    rows = torch.cat([torch.zeros(950, 1), torch.linspace(1, 2, 50).unsqueeze(1)])
+    encoding = PiecewiseLinearEncoding(1, 10)
+    encoding.fit_to(rows[torch.randperm(1000)])
+    assert (encoding.edges == 0).sum() == 1
+    assert (encoding.edges >= 1).sum() == 9
+    np.testing.assert_allclose(encoding.edges[0, 2:].diff(), 1 / 9, atol=0.03)
+
+
+def test_few_different_values_are_the_edges():
+    encoding = PiecewiseLinearEncoding(1, 4)
+    encoding.fit_to(torch.tensor([[3.0], [0.0], [0.0], [7.0], [3.0], [0.0]]))
+    np.testing.assert_array_equal(encoding.edges, [[0, 3, 7, 7, 7]])
+
+
+def test_few_rows_make_few_bins():
+    rows = torch.randn(100, 2)
+    few = PiecewiseLinearEncoding(2, 9, rows_per_bin=25)
+    few.fit_to(rows)
+    all_bins = PiecewiseLinearEncoding(2, 4)
+    all_bins.fit_to(rows)
+    np.testing.assert_array_equal(few.edges[:, :5], all_bins.edges)
+    np.testing.assert_array_equal(few.edges[:, 5:], all_bins.edges[:, -1:].expand(2, 5))
+    assert not few(rows)[..., 4:].any()
+    fewest = PiecewiseLinearEncoding(2, 9, rows_per_bin=1000)
+    fewest.fit_to(rows)
+    assert len(fewest.edges[0].unique()) == 2
+
+
 @given(
     rows=st.lists(
         st.lists(st.floats(-1e9, 1e9, width=32), min_size=2, max_size=2), min_size=1

@@ -48,7 +48,9 @@ def data():
     ],
 )
 def test_hidden_layer_sizes_are_the_widths_of_the_layers(data, sizes, widths):
-    learner = MLPClassifier(hidden_layer_sizes=sizes, max_epochs=1).fit(*data)
+    learner = MLPClassifier(
+        preset="simple", hidden_layer_sizes=sizes, max_epochs=1
+    ).fit(*data)
     linear = [layer for layer in layers(learner) if isinstance(layer, nn.Linear)]
     assert [layer.in_features for layer in linear] == [3, *widths]
     assert [layer.out_features for layer in linear] == [*widths, 3]
@@ -56,6 +58,7 @@ def test_hidden_layer_sizes_are_the_widths_of_the_layers(data, sizes, widths):
 
 def test_a_hidden_layer_is_linear_normalization_activation_dropout(data):
     learner = MLPClassifier(
+        preset="simple",
         hidden_layer_sizes=(4, 4),
         normalization="layer",
         activation="tanh",
@@ -70,7 +73,11 @@ def test_a_hidden_layer_is_linear_normalization_activation_dropout(data):
 @pytest.mark.parametrize("name", sorted(ACTIVATIONS))
 def test_every_activation_trains_and_is_the_one_named(data, name):
     learner = MLPClassifier(
-        hidden_layer_sizes=(8,), activation=name, max_epochs=1, random_state=0
+        preset="simple",
+        hidden_layer_sizes=(8,),
+        activation=name,
+        max_epochs=1,
+        random_state=0,
     ).fit(*data)
     assert kinds(learner)[1].__name__ == ACTIVATIONS[name].__name__
     assert np.isfinite(learner.predict_proba(data[0])).all()
@@ -78,14 +85,20 @@ def test_every_activation_trains_and_is_the_one_named(data, name):
 
 @pytest.mark.parametrize("make", [nn.Softplus, lambda: nn.Softplus()])
 def test_an_activation_may_be_a_class_or_a_function(data, make):
-    learner = MLPClassifier(hidden_layer_sizes=(8,), activation=make, max_epochs=1)
+    learner = MLPClassifier(
+        preset="simple", hidden_layer_sizes=(8,), activation=make, max_epochs=1
+    )
     assert kinds(learner.fit(*data))[1] is nn.Softplus
 
 
 @pytest.mark.parametrize("name", sorted(NORMALIZATIONS))
 def test_every_normalization_trains_and_is_the_one_named(data, name):
     learner = MLPClassifier(
-        hidden_layer_sizes=(8,), normalization=name, max_epochs=2, random_state=0
+        preset="simple",
+        hidden_layer_sizes=(8,),
+        normalization=name,
+        max_epochs=2,
+        random_state=0,
     ).fit(*data)
     assert kinds(learner)[1].__name__ == NORMALIZATIONS[name].__name__
 
@@ -95,7 +108,9 @@ def test_every_normalization_trains_and_is_the_one_named(data, name):
 )
 def test_prediction_runs_in_evaluation_mode(data, params):
     X, y = data
-    learner = MLPClassifier(max_epochs=2, random_state=0, **params).fit(X, y)
+    learner = MLPClassifier(
+        preset="simple", max_epochs=2, random_state=0, **params
+    ).fit(X, y)
     assert not any(m.training for m in learner.net_.module_.modules())
     whole = learner.predict_proba(X)
     assert_array_equal(whole, learner.predict_proba(X))
@@ -105,13 +120,17 @@ def test_prediction_runs_in_evaluation_mode(data, params):
 
 def test_batch_normalization_trains_where_one_row_would_be_left_over(data):
     X, y = data
-    learner = MLPClassifier(normalization="batch", batch_size=13, max_epochs=1)
+    learner = MLPClassifier(
+        preset="simple", normalization="batch", batch_size=13, max_epochs=1
+    )
     assert np.isfinite(learner.fit(X, y).predict_proba(X)).all()  # 13 + 13 + 14
 
 
 def test_standard_preprocessing_makes_units_irrelevant(data):
     X, y = data
-    learner = MLPClassifier(hidden_layer_sizes=(8,), max_epochs=5, random_state=0)
+    learner = MLPClassifier(
+        preset="simple", hidden_layer_sizes=(8,), max_epochs=5, random_state=0
+    )
     plain = learner.fit(X, y).predict_proba(X)
     units = np.array([1e-6, 1.0, 1e6])
     assert_allclose(
@@ -124,7 +143,11 @@ def test_standard_preprocessing_makes_units_irrelevant(data):
 def test_without_preprocessing_the_network_sees_x_as_it_is(data):
     X, y = data
     learner = MLPClassifier(
-        hidden_layer_sizes=(8,), preprocessing=None, max_epochs=1, random_state=0
+        preset="simple",
+        hidden_layer_sizes=(8,),
+        preprocessing=None,
+        max_epochs=1,
+        random_state=0,
     ).fit(X * 3 + 1, y)
     rows = torch.tensor(X, dtype=torch.float32)
     with torch.no_grad():
@@ -137,7 +160,7 @@ def test_a_constant_column_and_a_large_offset_do_no_harm():
     signal = rng.normal(size=300)
     X = np.column_stack([np.full(300, 1e9 / 3), signal + 1e6])
     y = signal > 0
-    learner = MLPClassifier(max_epochs=30, random_state=0).fit(X, y)
+    learner = MLPClassifier(preset="simple", max_epochs=30, random_state=0).fit(X, y)
     assert learner.score(X, y) > 0.95
 
 
@@ -145,7 +168,9 @@ def test_weights_are_initialized_by_the_seed_alone(data):
     X, y = data
 
     def weights(seed):
-        learner = MLPClassifier(lr=1e-12, max_epochs=1, random_state=seed).fit(X, y)
+        learner = MLPClassifier(
+            preset="simple", lr=1e-12, max_epochs=1, random_state=seed
+        ).fit(X, y)
         return layers(learner)[0].weight.detach().numpy()
 
     assert_array_equal(weights(0), weights(0))
@@ -158,13 +183,18 @@ def test_weights_are_initialized_by_the_seed_alone(data):
 )
 def test_the_classifier_is_accurate_with_its_defaults(load, accuracy):
     X, y = load(return_X_y=True)
-    assert cross_val_score(MLPClassifier(random_state=0), X, y, cv=3).mean() > accuracy
+    learner = MLPClassifier(random_state=0)
+    assert cross_val_score(learner, X, y, cv=3).mean() > accuracy
 
 
 def test_the_regressor_is_as_good_as_a_linear_model_on_diabetes():
     X, y = load_diabetes(return_X_y=True)
     learner = MLPRegressor(
-        hidden_layer_sizes=(32,), weight_decay=1.0, max_epochs=20, random_state=0
+        preset="simple",
+        hidden_layer_sizes=(32,),
+        weight_decay=1.0,
+        max_epochs=20,
+        random_state=0,
     )
     linear = cross_val_score(Ridge(alpha=0.01), X, y, cv=3).mean()
     assert cross_val_score(learner, X, y, cv=3).mean() > linear - 0.05
@@ -194,7 +224,8 @@ def realmlp(learner=MLPRegressor, **params):
 
 def test_the_network_of_realmlp_is_the_one_of_the_paper():
     X, _, labels = table()
-    module = MLPClassifier(preset="realmlp", max_epochs=1).fit(X, labels).net_.module_
+    learner = MLPClassifier(max_epochs=1, num_embeddings="pbld").fit(X, labels)
+    module = learner.net_.module_
     (embedding,) = (m for m in module.modules() if isinstance(m, PBLDEmbedding))
     assert (embedding.n_features, embedding.d_embedding) == (2, 4)
     after = [m for m in module.modules() if not list(m.children())][-11:]
@@ -217,7 +248,7 @@ def test_units_of_realmlp_have_unit_spread_before_the_first_step():
 
 def test_realmlp_trains_each_kind_of_weight_at_its_own_rate():
     X, y, _ = table()
-    net = realmlp(lr_schedule=None).fit(X, y).net_
+    net = realmlp(lr_schedule=None, num_embeddings="pbld").fit(X, y).net_
     names = {id(p): name for name, p in net.module_.named_parameters()}
     found = {
         names[id(p)]: (group["lr"], group["initial_lr"])
@@ -273,7 +304,11 @@ def test_predictions_of_realmlp_stay_in_the_range_of_the_training_rows():
     predicted = learner.predict(np.r_[far, X])
     assert (predicted >= y.min(axis=0)).all()
     assert (predicted <= y.max(axis=0)).all()
-    straight = MLPRegressor(max_epochs=20, random_state=0).fit(X, y).predict(far)
+    straight = (
+        MLPRegressor(preset="simple", max_epochs=20, random_state=0)
+        .fit(X, y)
+        .predict(far)
+    )
     assert (np.abs(straight) > np.abs(y).max(axis=0)).any()
 
 
@@ -287,15 +322,15 @@ def test_labels_of_realmlp_are_smoothed_where_there_is_one_class_a_row():
 
 @pytest.mark.parametrize("learner", [MLPClassifier, MLPRegressor])
 def test_what_auto_stands_for_is_decided_by_preset_and_task(learner):
-    simple, real = learner(), learner(preset="realmlp")
+    simple, real = learner(preset="simple"), learner()
     regressor = learner is MLPRegressor
     expected = {
         "hidden_layer_sizes": ((128, 128), (256, 256, 256)),
         "activation": ("relu", "mish" if regressor else "selu"),
         "dropout": (0.0, 0.15),
-        "num_embeddings": (None, "pbld"),
+        "num_embeddings": (None, "ple"),
         "preprocessing": ("standard", "robust"),
-        "max_epochs": (100, 256),
+        "max_epochs": (100, 64),
         "lr": (2e-3, 0.2 if regressor else 0.04),
         "weight_decay": (0.0, 0.02),
         "lr_schedule": (None, "coslog4"),
@@ -308,7 +343,7 @@ def test_what_auto_stands_for_is_decided_by_preset_and_task(learner):
     for name, values in expected.items():
         assert (simple.value_of(name), real.value_of(name)) == values, name
     assert real.value_of("optimizer").betas == (0.9, 0.95)
-    assert learner(preset="realmlp", early_stopping=True).value_of("patience") == 64
+    assert learner(early_stopping=True).value_of("patience") == 64
 
 
 @pytest.mark.parametrize("preset", ["simple", "realmlp"])

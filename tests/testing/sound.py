@@ -100,7 +100,7 @@ class Dependent(ClassifierLearner):
 
 SOUND = [
     *quick_instances(),
-    MLPClassifier(hidden_layer_sizes=()),
+    MLPClassifier(preset="simple", hidden_layer_sizes=()),
     ForeignLayers(),
     Noisy(),
     LinearRegressor(),

@@ -88,6 +88,6 @@ def test_other_values_come_from_the_declaration_or_the_default(parameter, values
 
 
 def test_other_values_are_other_than_those_of_the_instance():
-    learner = MLPClassifier(normalization="batch")
+    learner = MLPClassifier(preset="simple", normalization="batch")
     found = set(group._other_values(learner, "normalization"))
     assert found == {None, "layer"}

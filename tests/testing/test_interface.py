@@ -136,7 +136,9 @@ def test_where_a_network_fails_is_said():
 
 def test_what_two_networks_share_is_named():
     relu = nn.ReLU()
-    learner = MLPClassifier(hidden_layer_sizes=(4,), activation=lambda: relu)
+    learner = MLPClassifier(
+        preset="simple", hidden_layer_sizes=(4,), activation=lambda: relu
+    )
     message = message_of(interface.check_network_is_new_in_each_call, learner)
     assert "share ['activation_1']" in message
 

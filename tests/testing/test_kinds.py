@@ -25,8 +25,8 @@ from torchlearners.testing._kinds import (
 ALL = [
     DummyTorchClassifier(),
     DummyTorchRegressor(),
-    MLPClassifier(),
-    MLPRegressor(),
+    MLPClassifier(preset="simple"),
+    MLPRegressor(preset="simple"),
     LinearRegression(),
     StandardScaler(),
     HistGradientBoostingClassifier(),

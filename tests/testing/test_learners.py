@@ -40,7 +40,7 @@ STRANGERS = [
     LogisticRegression(),
     StandardScaler(),
     make_pipeline(StandardScaler(), LogisticRegression()),
-    make_pipeline(StandardScaler(), MLPClassifier(max_epochs=2)),
+    make_pipeline(StandardScaler(), MLPClassifier(preset="simple", max_epochs=2)),
 ]
 
 

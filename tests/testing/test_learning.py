@@ -137,6 +137,7 @@ SOUND = [
     BackboneRegressor(lr=0.01),
     # Those that have settings of their own are still taken as they are.
     MLPClassifier(
+        preset="simple",
         hidden_layer_sizes=16,
         loss="cross_entropy",
         lr_schedule="cosine",

@@ -26,7 +26,7 @@ from torchlearners.testing._probe import (
     weights,
 )
 
-SMALL = MLPClassifier(hidden_layer_sizes=(8,))
+SMALL = MLPClassifier(preset="simple", hidden_layer_sizes=(8,))
 
 
 class Binary(LogisticRegression):
@@ -37,7 +37,7 @@ class Binary(LogisticRegression):
 
 
 @pytest.mark.parametrize(
-    ("learner", "n_classes"), [(MLPClassifier(), 3), (Binary(), 2)]
+    ("learner", "n_classes"), [(MLPClassifier(preset="simple"), 3), (Binary(), 2)]
 )
 def test_toy_classes_take_turns(learner, n_classes):
     X, y = toy(learner, 30)
@@ -46,18 +46,20 @@ def test_toy_classes_take_turns(learner, n_classes):
 
 
 def test_toy_classes_can_be_told_apart():
-    X, y = toy(MLPClassifier())
+    X, y = toy(MLPClassifier(preset="simple"))
     assert LogisticRegression().fit(X, y).score(X, y) > 0.95
 
 
 def test_toy_values_have_a_mean_of_about_ten():
-    X, y = toy(MLPRegressor(), 200)
+    X, y = toy(MLPRegressor(preset="simple"), 200)
     assert X.dtype == np.float64
     assert 9 < y.mean() < 11
 
 
 def test_toy_data_depend_on_the_seed_only():
-    one, again, other = (toy(MLPClassifier(), seed=s)[0] for s in (1, 1, 2))
+    one, again, other = (
+        toy(MLPClassifier(preset="simple"), seed=s)[0] for s in (1, 1, 2)
+    )
     assert np.array_equal(one, again)
     assert not np.array_equal(one, other)
 
@@ -66,7 +68,7 @@ def test_quick_is_a_clone_with_a_seed_and_few_epochs():
     learner = quick(SMALL, lr=0.5, optimizer__eps=0.1)
     assert (learner.max_epochs, learner.random_state, learner.lr) == (3, 0, 0.5)
     assert learner.optimizer.eps == 0.1
-    assert SMALL.lr == MLPClassifier().lr
+    assert SMALL.lr == MLPClassifier(preset="simple").lr
 
 
 def test_quick_asks_for_parameters_of_a_torch_learner():

@@ -14,11 +14,11 @@ CPU = torch.device("cpu")
 
 @pytest.mark.parametrize("dtype", [torch.bfloat16, torch.float16])
 def test_fit_and_predict_give_the_same_bits_under_autocast(dtype):
-    learner = MLPClassifier(max_epochs=3, random_state=0).fit(X, y)
+    learner = MLPClassifier(preset="simple", max_epochs=3, random_state=0).fit(X, y)
     expected = learner.predict_proba(X)
     with torch.autocast("cpu", dtype=dtype):
         assert np.array_equal(learner.predict_proba(X), expected)
-        again = MLPClassifier(max_epochs=3, random_state=0).fit(X, y)
+        again = MLPClassifier(preset="simple", max_epochs=3, random_state=0).fit(X, y)
     assert np.array_equal(again.predict_proba(X), expected)
 
 

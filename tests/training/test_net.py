@@ -51,6 +51,7 @@ HOOKS = [
 def classifier(**params):
     """Return a learner that does five batches an epoch."""
     defaults = {
+        "preset": "simple",
         "hidden_layer_sizes": 8,
         "lr": 1e-3,
         "max_epochs": 3,
@@ -434,6 +435,7 @@ def test_a_cached_accuracy_on_training_rows_is_that_before_the_step():
 @pytest.mark.parametrize("use_caching", [True, False])
 def test_an_r2_of_a_regressor_is_scikit_learns(use_caching):
     learner = MLPRegressor(
+        preset="simple",
         hidden_layer_sizes=8,
         lr=0.05,
         max_epochs=5,

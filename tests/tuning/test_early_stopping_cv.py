@@ -17,7 +17,12 @@ from torchlearners.tuning import EarlyStoppingCV
 
 X, Y = make_classification(120, 6, flip_y=0.2, random_state=0)
 LEARNER = MLPClassifier(
-    hidden_layer_sizes=(16,), max_epochs=40, lr=0.02, patience=5, random_state=0
+    preset="simple",
+    hidden_layer_sizes=(16,),
+    max_epochs=40,
+    lr=0.02,
+    patience=5,
+    random_state=0,
 )
 CV = StratifiedKFold(3)
 
@@ -158,7 +163,7 @@ def test_an_estimator_without_validation_rows_is_refused():
 
 def test_a_regressor_is_one():
     X, y = make_regression(90, 4, noise=1.0, random_state=0)
-    learner = MLPRegressor(max_epochs=20, lr=0.01, random_state=0)
+    learner = MLPRegressor(preset="simple", max_epochs=20, lr=0.01, random_state=0)
     search = EarlyStoppingCV(learner, cv=2, scoring="r2").fit(X, y)
     assert not is_classifier(search)
     assert search.score(X, y) > 0
@@ -175,8 +180,8 @@ CHECKS = [
         id=f"{type(search.estimator).__name__}-{check.func.__name__}",
     )
     for search in (
-        EarlyStoppingCV(MLPClassifier(max_epochs=5, **QUICK), cv=2),
-        EarlyStoppingCV(MLPRegressor(max_epochs=30, **QUICK), cv=2),
+        EarlyStoppingCV(MLPClassifier(preset="simple", max_epochs=5, **QUICK), cv=2),
+        EarlyStoppingCV(MLPRegressor(preset="simple", max_epochs=30, **QUICK), cv=2),
     )
     for estimator, check in estimator_checks_generator(search)
 ]
@@ -190,7 +195,11 @@ def test_scikit_learn_checks(estimator, check):
 def test_a_measure_decides_in_the_splits_and_is_left_out_of_the_refit():
     X, y = load_iris(return_X_y=True)
     learner = MLPClassifier(
-        max_epochs=5, lr=0.01, measures_valid=["accuracy"], random_state=0
+        preset="simple",
+        max_epochs=5,
+        lr=0.01,
+        measures_valid=["accuracy"],
+        random_state=0,
     )
     search = EarlyStoppingCV(learner, cv=3).fit(X, y)
     assert search.best_score_ == search.cv_results_["best_score"].mean()

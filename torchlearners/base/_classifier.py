@@ -112,7 +112,8 @@ class ClassifierLearner(ClassifierMixin, TorchLearner):
         """Train one epoch on the given rows.
 
         The first call fixes the scaling of the features, so it should be given rows
-        that are like those to come.
+        that are like those to come. Schedules, also that of `lr_schedule`, do not run:
+        nobody knows how many calls there will be.
 
         Parameters
         ----------

@@ -27,7 +27,7 @@ NamedCallbacks = list[tuple[str, Any]]
 
 
 def training_callbacks(
-    learner: Any, target: Target, *, validates: bool
+    learner: Any, target: Target, *, validates: bool, one_epoch: bool = False
 ) -> NamedCallbacks:
     """Return the named callbacks of a training.
 
@@ -43,6 +43,9 @@ def training_callbacks(
         For the measures.
     validates : bool
         Whether there are validation rows.
+    one_epoch : bool, default=False
+        Whether this is one call of many, as of `partial_fit`: a schedule would begin
+        anew in each of them, so there is none.
 
     Returns
     -------
@@ -56,7 +59,7 @@ def training_callbacks(
         *first,
         *_measures(learner, target, validates),
         *[item for item in given if item not in first and item not in last],
-        *_schedules(learner),
+        *([] if one_epoch else _schedules(learner)),
         *(_early_stopping(learner) if validates else []),
         *_limits(learner),
         *last,

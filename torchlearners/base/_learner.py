@@ -247,7 +247,9 @@ class TorchLearner(
             check_same_outputs(self, spec, self._spec)
         generator = torch.Generator().manual_seed(seed)
         state = net_state(self.net_) if continuing else None
-        callbacks = training_callbacks(self, target, validates=valid is not None)
+        callbacks = training_callbacks(
+            self, target, validates=valid is not None, one_epoch=one_epoch
+        )
         net = self._build_net(
             spec, target, generator, device, batch_size, callbacks, state
         )

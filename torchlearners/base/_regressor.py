@@ -116,7 +116,8 @@ class RegressorLearner(RegressorMixin, TorchLearner):
         """Train one epoch on the given rows.
 
         The first call fixes the scaling of features and target, so it should be given
-        rows that are like those to come.
+        rows that are like those to come. Schedules, also that of `lr_schedule`, do not
+        run: nobody knows how many calls there will be.
 
         Parameters
         ----------

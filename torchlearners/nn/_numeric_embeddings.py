@@ -31,6 +31,9 @@ class PiecewiseLinearEncoding(ShowsArguments):
     n_bins : int, default=48
         Number of bins of each feature. Bins that a feature does not need, as it has
         fewer different values, stay 0.
+    rows_per_bin : int, default=1
+        Fewest training rows for each bin: of 100 rows, 20 make 5 bins. Bins that few
+        rows fill are learned by heart.
 
     Attributes
     ----------
@@ -60,10 +63,13 @@ class PiecewiseLinearEncoding(ShowsArguments):
     edges: Tensor
     lower: Tensor
 
-    def __init__(self, n_features: int, n_bins: int = 48) -> None:
+    def __init__(
+        self, n_features: int, n_bins: int = 48, rows_per_bin: int = 1
+    ) -> None:
         super().__init__()
         self.n_features = checked("n_features", n_features, positive_int)
         self.n_bins = checked("n_bins", n_bins, positive_int)
+        self.rows_per_bin = checked("rows_per_bin", rows_per_bin, positive_int)
         levels = (torch.arange(n_bins + 1, dtype=torch.float64) + 0.5) / (n_bins + 1)
         edges = torch.special.ndtri(levels).to(torch.get_default_dtype())
         self.register_buffer("edges", edges.repeat(n_features, 1))
@@ -73,6 +79,11 @@ class PiecewiseLinearEncoding(ShowsArguments):
 
     def fit_to(self, x: Tensor) -> None:
         """Take quantiles of training rows as the edges.
+
+        A column of few different values has edges at these. A value that fills more
+        than one bin counts as one bin of rows only, so that the others have bins too:
+        of a column that is 0 in 95 of 100 rows, nearly all bins divide the other 5.
+        That is ours; [1]_ takes the quantiles of all rows, of which 45 of 48 are 0.
 
         Parameters
         ----------
@@ -87,12 +98,14 @@ class PiecewiseLinearEncoding(ShowsArguments):
                 f"{len(x)} rows of which {int((~ordered.isfinite()).any(1).sum())} "
                 "hold NaN or infinity."
             )
-        place = torch.linspace(0, len(x) - 1, self.n_bins + 1, dtype=torch.float64)
-        below, above = ordered[place.floor().long()], ordered[place.ceil().long()]
-        quantiles = below.lerp(above, place.frac().unsqueeze(1)).T.to(self.edges.dtype)
+        n_bins = min(self.n_bins, max(1, len(x) // self.rows_per_bin))
+        columns = [_quantiles(column, n_bins) for column in ordered.T.contiguous()]
+        quantiles = torch.stack(columns).to(self.edges.dtype)
         too_near = torch.zeros_like(quantiles, dtype=torch.bool)
         too_near[:, 1:] = quantiles.diff() <= _NARROWEST_BIN
-        edges = quantiles.masked_fill(too_near, math.inf).sort(1).values
+        edges = self.edges.new_full(self.edges.shape, math.inf)
+        apart = quantiles.masked_fill(too_near, math.inf).sort(1).values
+        edges[:, : n_bins + 1] = apart
         last = quantiles.masked_fill(too_near, -math.inf).amax(1, keepdim=True)
         with torch.no_grad():
             self.edges.copy_(edges.minimum(last))
@@ -126,6 +139,8 @@ class PiecewiseLinearEmbedding(ShowsArguments):
     residual : bool, default=True
         Whether to add a linear function of the number, and to start the piecewise part
         at zero, as in [2]_. ``residual=False, activation=True`` is the form of [1]_.
+    rows_per_bin : int, default=1
+        Fewest training rows for each bin.
 
     References
     ----------
@@ -149,11 +164,13 @@ class PiecewiseLinearEmbedding(ShowsArguments):
         d_embedding: int = 16,
         activation: bool = False,
         residual: bool = True,
+        rows_per_bin: int = 1,
     ) -> None:
         super().__init__()
-        self.encoding = PiecewiseLinearEncoding(n_features, n_bins)
+        self.encoding = PiecewiseLinearEncoding(n_features, n_bins, rows_per_bin)
         self.n_features = n_features
         self.n_bins = n_bins
+        self.rows_per_bin = rows_per_bin
         self.d_embedding = checked("d_embedding", d_embedding, positive_int)
         self.activation = checked("activation", activation, boolean)
         self.residual = checked("residual", residual, boolean)
@@ -301,3 +318,22 @@ class PBLDEmbedding(ShowsArguments):
         number = x.unsqueeze(-1)
         waves = (number * (2 * math.pi * self.frequencies) + self.shifts).cos()
         return torch.cat((self.linear(waves), number), -1)
+
+
+def _quantiles(ordered: Tensor, n_bins: int) -> Tensor:
+    """Return n_bins + 1 quantiles of a column, in which no value fills many bins.
+
+    Of equal values, only as many count as a bin holds rows. All bins of a column that
+    is 0 in most rows would else end at 0.
+    """
+    values, counts = ordered.unique_consecutive(return_counts=True)
+    if len(values) <= n_bins:
+        return torch.cat((values, values[-1:].expand(n_bins + 1 - len(values))))
+    most, fair = len(ordered), -(-len(ordered) // n_bins)
+    while fair < most:  # fewer that count make bins smaller
+        most, counts = fair, counts.clamp(max=fair)
+        fair = -(-int(counts.sum()) // n_bins)
+    ordered = values.repeat_interleave(counts)
+    place = torch.linspace(0, len(ordered) - 1, n_bins + 1, dtype=torch.float64)
+    below, above = ordered[place.floor().long()], ordered[place.ceil().long()]
+    return below.lerp(above, place.frac())

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from numbers import Integral
 from typing import Any
 
@@ -68,9 +69,10 @@ ACTIVATIONS: dict[str, Any] = {
     "tanh": Tanh,
 }
 NORMALIZATIONS: dict[str, Any] = {"batch": BatchNorm1d, "layer": LayerNorm}
+# On a few hundred rows, bins of few rows are learned by heart.
 EMBEDDINGS: dict[str, Any] = {
     "pbld": PBLDEmbedding,
-    "ple": PiecewiseLinearEmbedding,
+    "ple": partial(PiecewiseLinearEmbedding, rows_per_bin=32),
 }
 
 # What "auto" stands for, by preset and kind of target.
@@ -91,9 +93,9 @@ _SIMPLE: dict[str, Any] = {
 _REALMLP: dict[str, Any] = {
     "hidden_layer_sizes": (256, 256, 256),
     "dropout": 0.15,
-    "num_embeddings": "pbld",
+    "num_embeddings": "ple",
     "preprocessing": "robust",
-    "max_epochs": 256,
+    "max_epochs": 64,
     "batch_size": 256,
     "optimizer": AdamW(betas=(0.9, 0.95)),
     "weight_decay": 0.02,
@@ -110,6 +112,7 @@ _REALMLP_VALUES: dict[str, Any] = {"activation": "mish", "lr": 0.2}
 _LR_FACTORS: dict[type[nn.Module], float] = {
     own.ScaleFeatures: 6.0,
     own.PBLDEmbedding: 0.1,
+    own.PiecewiseLinearEmbedding: 0.1,
     own.ParametricActivation: 0.1,
 }
 
@@ -138,23 +141,23 @@ class BaseMLP(ScalingLearner):
     """Linear layers with an activation in between."""
 
     preset: str = param(
-        default="simple",
-        check=one_of("simple", "realmlp"),
-        doc='What kind of network and training, and what "auto" stands for. "simple" '
-        'is quick to train. "realmlp" is the recipe of [2]_, tuned on many tables: '
+        default="realmlp",
+        check=one_of("realmlp", "simple"),
+        doc='What kind of network and training, and what "auto" stands for. "realmlp" '
+        "is the recipe of [2]_, tuned on many tables: "
         "embeddings of numbers, indicators of categories, a learned scaling of the "
         "features, weights of order one (`torchlearners.nn.NTKLinear`) that first see "
         "the training rows, activations with a learned strength, and for values "
         "predictions within the range of the training rows. Dropout and weight decay "
-        "fall to 0 in the second half of the training. An epoch costs about ten times "
-        "as much, and there are more of them.",
+        'fall to 0 in the second half of the training. "simple" is linear layers and '
+        "activations, without any of these; an epoch costs about a tenth.",
     )
     hidden_layer_sizes: Any = param(
         default="auto",
         check=_auto(*positive_int, SequenceOf(positive_int)),
         tune=[(64,), (128,), (256,), (64, 64), (128, 128), (256, 256), (128,) * 3],
         doc="Number of units in each hidden layer; an int is one layer, an empty tuple "
-        'a linear model. "auto" is (128, 128), and (256, 256, 256) for "realmlp".',
+        'a linear model. "auto" is (256, 256, 256), and (128, 128) for "simple".',
     )
     activation: Any = param(
         default="auto",
@@ -162,14 +165,14 @@ class BaseMLP(ScalingLearner):
         tune=["relu", "gelu", "silu", "tanh"],
         doc="Name of the function after each hidden layer, or a `torch.nn.Module` "
         "class, or a function without arguments that returns a module. "
-        '"auto" is "relu", and for "realmlp" "selu" for classes and "mish" for values.',
+        '"auto" is "selu" for classes, "mish" for values, and "relu" for "simple".',
     )
     dropout: Any = param(
         default="auto",
         check=_auto(*fraction),
         tune=(0.0, 0.5),
-        doc='Probability of zeroing a hidden unit while training. "auto" is 0, and '
-        '0.15 for "realmlp".',
+        doc='Probability of zeroing a hidden unit while training. "auto" is 0.15, '
+        'and 0 for "simple".',
     )
     normalization: str | None = param(
         default=None,
@@ -183,7 +186,8 @@ class BaseMLP(ScalingLearner):
         tune=[None, "pbld", "ple"],
         doc='What numbers become first: "pbld" is waves of learned frequencies and the '
         'number itself [2]_, "ple" a piecewise linear function of the number; None '
-        'takes the number alone. "auto" is None, and "pbld" for "realmlp".',
+        'takes the number alone. "auto" is "ple" with at least 32 rows a bin, and '
+        'None for "simple".',
     )
     preprocessing: str | None = param(
         default="auto",
@@ -191,20 +195,20 @@ class BaseMLP(ScalingLearner):
         doc='How each numeric feature is scaled, inside the learner. "standard": to '
         'mean 0 and standard deviation 1. "robust": by median and interquartile range, '
         'with what is far away bent to within +-3. "quantile": to a normal '
-        'distribution, by its rank. None takes X as it is. "auto" is "standard", and '
-        '"robust" for "realmlp".',
+        'distribution, by its rank. None takes X as it is. "auto" is "robust", and '
+        '"standard" for "simple".',
     )
     max_epochs: Any = param(
         default="auto",
         check=_auto(*positive_int),
         doc="Most passes over the training rows; with `warm_start` in each call of "
-        '`fit`. "auto" is 100, and 256 for "realmlp".',
+        '`fit`. "auto" is 64, and 100 for "simple".',
     )
     batch_size: Any = param(
         default="auto",
-        doc='Rows in one optimizer step. "auto" takes all rows up to 256; then the '
-        "power of two nearest to a fortieth of them, between 32 and 1024, and 256 for "
-        '"realmlp". A batch that holds all rows makes weights equal to repetition '
+        doc='Rows in one optimizer step. "auto" is 256; for "simple" it takes all '
+        "rows up to 256, then the power of two nearest to a fortieth of them, between "
+        "32 and 1024. A batch that holds all rows makes weights equal to repetition "
         "exactly.",
     )
     optimizer: Any = param(
@@ -212,21 +216,21 @@ class BaseMLP(ScalingLearner):
         check=[StrOptions({"auto", *OPTIMIZERS}), Optimizer, type],
         doc="A name, an object of `torchlearners.training` such as "
         "``AdamW(betas=(0.9, 0.95))``, or a `torch.optim` class. "
-        '"auto" is AdamW, with those betas for "realmlp".',
+        '"auto" is AdamW with those betas, and with its own for "simple".',
     )
     lr: Any = param(
         default="auto",
         check=_auto(*positive),
-        doc='Learning rate of the optimizer. "auto" is 2e-3, and for "realmlp" 0.04 '
-        "for classes and 0.2 for values. There the scaling of the features learns 6 "
-        "times as fast, and embeddings of numbers, biases and the strength of "
+        doc='Learning rate of the optimizer. "auto" is 0.04 for classes and 0.2 for '
+        'values, and 2e-3 for "simple". With "realmlp" the scaling of the features '
+        "learns 6 times as fast, and biases, embeddings of numbers and the strength of "
         "activations a tenth as fast.",
     )
     weight_decay: Any = param(
         default="auto",
         check=_auto(*non_negative),
         doc="Weight decay of the optimizer, decoupled from the gradient with AdamW. "
-        '"auto" is 0, and 0.02 for "realmlp", where biases have none.',
+        '"auto" is 0.02 but for biases, and 0 for "simple".',
     )
     lr_schedule: Any = param(
         default="auto",
@@ -234,28 +238,28 @@ class BaseMLP(ScalingLearner):
         doc="How the learning rate moves while training: a name, an object of "
         "`torchlearners.callbacks` such as ``Step(step_size=10)``, a class of "
         "`torch.optim.lr_scheduler`, or a function from [0, 1] to a factor. None keeps "
-        'it constant. "auto" is None, and "coslog4" for "realmlp": four waves.',
+        'it constant. "auto" is "coslog4", four waves, and None for "simple".',
     )
     loss: Any = param(
         default="auto",
         doc="A name, an object of `torchlearners.training` such as ``Huber(delta=2)``, "
         "a `torch.nn` loss, or a function of outputs and encoded targets. "
-        '"auto" is cross-entropy for classes, with a label smoothing of 0.1 for '
-        '"realmlp", binary cross-entropy for multilabel targets and the mean squared '
+        '"auto" is cross-entropy for classes, with a label smoothing of 0.1 unless '
+        '"simple", binary cross-entropy for multilabel targets and the mean squared '
         "error for values.",
     )
     validation_fraction: Any = param(
         default="auto",
         check=_auto(*open_fraction),
         doc="Share of the rows, stratified by class, that `early_stopping` sets aside. "
-        '"auto" is 0.1, and 0.2 for "realmlp", which chooses among more epochs.',
+        '"auto" is 0.2, and 0.1 for "simple".',
     )
     patience: Any = param(
         default="auto",
         check=_auto(*positive_int),
         doc="Evaluations without improvement after which early stopping ends training. "
-        '"auto" is 16; "realmlp" trains to the end, and keeps the best epoch, but for '
-        "64 with ``early_stopping=True``.",
+        '"auto" trains to the end, and keeps the best epoch, or is 64 with '
+        '``early_stopping=True``; it is 16 for "simple".',
     )
 
     def auto_values(self) -> dict[str, Any]:

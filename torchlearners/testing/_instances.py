@@ -35,18 +35,19 @@ _PARAMETERS: dict[str, list[dict[str, Any]]] = {
         },
     ],
     "MLP": [
-        {"hidden_layer_sizes": (16,)},
+        {"preset": "simple", "hidden_layer_sizes": (16,)},
         {
+            "preset": "simple",
             "hidden_layer_sizes": (16, 16),
             "normalization": "batch",
             "activation": "silu",
             "dropout": 0.1,
         },
-        {"preset": "realmlp", "hidden_layer_sizes": (16, 16), "max_epochs": 30},
+        {"hidden_layer_sizes": (16, 16), "max_epochs": 30},
     ],
     "MLPRegressor": [
-        {"hidden_layer_sizes": (16,), "loss": "quantile"},
-        {"hidden_layer_sizes": (16,), "loss": "gaussian"},
+        {"preset": "simple", "hidden_layer_sizes": (16,), "loss": "quantile"},
+        {"preset": "simple", "hidden_layer_sizes": (16,), "loss": "gaussian"},
     ],
     "ModernNCA": [
         {"n_frequencies": 8, "d_embedding": 4, "dim": 16, "sample_rate": 1.0},
