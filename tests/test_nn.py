@@ -112,6 +112,7 @@ CASES = {
     "Stack": (tnn.Stack, [numbers(3), numbers(3, seed=1)], (2, 3)),
     "Sum": (tnn.Sum, [numbers(2, 3), numbers(1, 3)], (2, 3)),
     "SwiGLU": (tnn.SwiGLU, [numbers(6)], (3,)),
+    "TabNetDecoder": (lambda: tnn.TabNetDecoder(5), [numbers(3, 8)], (5,)),
     "TabNetEncoder": (lambda: tnn.TabNetEncoder(6, 4, 4), [numbers(6)], (4,)),
     "TabNetEncoder groups": (
         lambda: tnn.TabNetEncoder(6, mask_type="entmax", group_sizes=[1, 3, 2]),
@@ -121,7 +122,7 @@ CASES = {
     "Unsqueeze": (lambda: tnn.Unsqueeze(-1), [numbers(3)], (3, 1)),
 }
 # Trains on no single row.
-WITH_NORM = ("GhostBatchNorm1d", "TabNetEncoder")
+WITH_NORM = ("GhostBatchNorm1d", "TabNetDecoder", "TabNetEncoder")
 of_all_modules = pytest.mark.parametrize("case", CASES)
 
 

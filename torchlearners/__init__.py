@@ -29,6 +29,7 @@ _LEARNERS = {
     "TabMClassifier": "tabular",
     "TabMRegressor": "tabular",
     "TabNetClassifier": "tabular",
+    "TabNetPretrainer": "tabular",
     "TabNetRegressor": "tabular",
 }
 
@@ -50,6 +51,7 @@ __all__ = [
     "TabMClassifier",
     "TabMRegressor",
     "TabNetClassifier",
+    "TabNetPretrainer",
     "TabNetRegressor",
 ]
 

@@ -22,12 +22,13 @@ from sklearn.utils._param_validation import (
     validate_parameter_constraints,
 )
 from sklearn.utils.metaestimators import _safe_split
-from sklearn.utils.validation import _check_sample_weight
+from sklearn.utils.validation import _check_sample_weight, _num_samples
 
 __all__ = [
     "BaseEstimator",
     "Callback",
     "CallbackSupportMixin",
+    "ClassNamePrefixFeaturesOutMixin",
     "ClassifierMixin",
     "Constraint",
     "HTMLAppendix",
@@ -37,6 +38,7 @@ __all__ = [
     "RegressorMixin",
     "ScorerParts",
     "StrOptions",
+    "TransformerMixin",
     "WithoutDynamo",
     "callback_teardown",
     "check_sample_weight",
@@ -45,6 +47,7 @@ __all__ = [
     "foreach_add_",
     "fused_kernel",
     "make_constraint",
+    "n_samples_of",
     "open_callback_context",
     "safe_split",
     "same_device_and_dtype",
@@ -57,6 +60,7 @@ __all__ = [
 Constraint = HasMethods
 fit_context = _fit_context
 check_sample_weight = _check_sample_weight
+n_samples_of = _num_samples
 safe_split = _safe_split
 
 
@@ -74,6 +78,16 @@ if TYPE_CHECKING:
         def __getstate__(self) -> dict[str, Any]: ...
         def __setstate__(self, state: dict[str, Any]) -> None: ...
         def __sklearn_tags__(self) -> Any: ...
+
+    class ClassNamePrefixFeaturesOutMixin:
+        """What we use of `sklearn.base.ClassNamePrefixFeaturesOutMixin`."""
+
+        def get_feature_names_out(self, input_features: Any = None) -> Any: ...
+
+    class TransformerMixin:
+        """What we use of `sklearn.base.TransformerMixin`."""
+
+        def fit_transform(self, X: Any, y: Any = None, **fit_params: Any) -> Any: ...
 
     class ClassifierMixin:
         """What we use of `sklearn.base.ClassifierMixin`."""
@@ -93,7 +107,13 @@ if TYPE_CHECKING:
         def set_params(self, **params: Any) -> Any: ...
 
 else:
-    from sklearn.base import BaseEstimator, ClassifierMixin, RegressorMixin
+    from sklearn.base import (
+        BaseEstimator,
+        ClassifierMixin,
+        ClassNamePrefixFeaturesOutMixin,
+        RegressorMixin,
+        TransformerMixin,
+    )
     from skorch.callbacks import Callback
 
 

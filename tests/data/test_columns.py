@@ -59,12 +59,26 @@ def test_rows_of_weight_zero_teach_nothing():
     assert columns.levels == [[1]]
 
 
-def test_a_sparse_matrix_becomes_dense():
-    X = np.array([[0.0, 2.0], [np.nan, 0.0]])
-    for table in (sparse.csr_matrix(X), sparse.csr_array(X)):
-        columns = ColumnEncoder().fit(table)
-        expected = ColumnEncoder().fit(X).matrix(X)
-        np.testing.assert_array_equal(columns.matrix(table), expected)
+@pytest.mark.parametrize("kind", [sparse.csr_matrix, sparse.csr_array])
+@pytest.mark.parametrize("chosen", [None, [2], [2, 0]])
+def test_a_sparse_matrix_stays_sparse(kind, chosen):
+    X = np.array([[0.0, 2.0, 3.0], [0.0, 0.0, 0.0], [1.0, np.nan, 3.0], [0, 0, 7]])
+    columns = ColumnEncoder(chosen).fit(kind(X))
+    dense = ColumnEncoder(chosen).fit(X)
+    assert columns.state() == dense.state()
+    found = columns.matrix(kind(X))
+    assert sparse.issparse(found)
+    np.testing.assert_array_equal(found.toarray(), dense.matrix(X))
+    weight = np.array([1.0, 2.0, 0.0, 1.0])
+    columns.fit(kind(X), weight=weight)
+    assert columns.state() == dense.fit(X, weight=weight).state()
+
+
+def test_entries_of_a_sparse_matrix_that_come_twice_are_added():
+    twice = sparse.csr_matrix(([1.0, np.nan, 2.0], [0, 1, 0], [0, 3]), shape=(1, 2))
+    found = ColumnEncoder().fit(twice).matrix(twice)
+    np.testing.assert_array_equal(found.toarray(), [[3, np.nan, 1]])
+    assert twice.nnz == 3
 
 
 # categorical_features

@@ -240,7 +240,7 @@ def test_the_ensemble_is_better_than_its_mean_member():
 
 def test_a_member_has_a_head_of_its_own():
     X, y = values()
-    learner = TabMRegressor(**SMALL).fit(X, y)
+    learner = TabMRegressor(**SMALL, arch="tabm").fit(X, y)
     heads = learner.net_.module_.members
     assert heads.weight.shape == (4, 16, 2)
     assert not any(isinstance(m, nn.Linear) for m in learner.net_.module_.modules())
@@ -318,3 +318,47 @@ def test_the_validation_loss_is_that_of_the_joined_members(loss):
             ]
         )
     assert_allclose(learner.history_[-1]["valid_loss"], expected, rtol=1e-4)
+
+
+# Sizes by the number of training rows
+
+
+@pytest.mark.parametrize(
+    ("n_rows", "kind", "width"),
+    [(None, ScaleEnsemble, 256), (4999, ScaleEnsemble, 256), (5000, None, 128)],
+)
+def test_few_rows_get_the_smaller_architecture_and_more_units(n_rows, kind, width):
+    spec = DataSpec(n_numeric=3, n_outputs=2, n_rows=n_rows)
+    module = TabMClassifier().build_module(spec)
+    assert module.members.weight.shape == (16, width, 2)
+    shares = any(isinstance(m, BatchEnsembleLinear) for m in module.modules())
+    assert shares is (kind is None)
+
+
+def test_sizes_that_are_given_hold_for_any_number_of_rows():
+    learner = TabMClassifier(arch="tabm", width=8, k=2, batch_size=7)
+    for n_rows in (10, 10_000):
+        spec = DataSpec(n_numeric=3, n_outputs=2, n_rows=n_rows)
+        assert learner.build_module(spec).members.weight.shape == (2, 8, 2)
+        assert learner._batch_size(n_rows) == 7
+
+
+def test_batches_grow_with_the_rows():
+    sizes = [200, 2800, 2801, 4500, 6400, 32_000, 32_001]
+    found = [TabMClassifier()._batch_size(n) for n in sizes]
+    assert found == [200, 32, 64, 64, 128, 256, 512]
+
+
+def test_the_sizes_of_the_first_fit_stay(monkeypatch):
+    monkeypatch.setattr("torchlearners.tabular._tabm._FEW_ROWS", 50)
+    X, y = values()
+    parts = {k: v for k, v in SMALL.items() if k != "width"}
+    learner = TabMRegressor(**parts, early_stopping=False).partial_fit(X, y)
+    width = learner.net_.module_.members.weight.shape[1]
+    assert width == 128
+    learner.partial_fit(X[:30], y[:30])
+    again = pickle.loads(pickle.dumps(learner))
+    assert again.net_.module_.members.weight.shape[1] == width
+    assert_array_equal(again.predict(X), learner.predict(X))
+    fresh = TabMRegressor(**parts, early_stopping=False).fit(X[:30], y[:30])
+    assert fresh.net_.module_.members.weight.shape[1] == 256

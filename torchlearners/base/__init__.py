@@ -4,5 +4,12 @@ from torchlearners.base._classifier import ClassifierLearner
 from torchlearners.base._learner import TorchLearner
 from torchlearners.base._regressor import RegressorLearner
 from torchlearners.base._scaling import ScalingLearner
+from torchlearners.base._transformer import TransformerLearner
 
-__all__ = ["ClassifierLearner", "RegressorLearner", "ScalingLearner", "TorchLearner"]
+__all__ = [
+    "ClassifierLearner",
+    "RegressorLearner",
+    "ScalingLearner",
+    "TorchLearner",
+    "TransformerLearner",
+]

@@ -4,7 +4,11 @@ from __future__ import annotations
 
 from typing import Any
 
+import numpy as np
 from torch import nn
+
+from torchlearners.base._rows import Rows, fitted_schema
+from torchlearners.data import ColumnEncoder, Schema
 
 
 class TrainingHooks:
@@ -55,3 +59,18 @@ class TrainingHooks:
             in `lr_schedule`. Empty by default.
         """
         return {}
+
+    def _fitted_columns(
+        self, columns: ColumnEncoder, X: Any, weight: np.ndarray | None
+    ) -> ColumnEncoder:
+        """Return how columns are encoded, learned from the rows that count."""
+        return columns.fit(X, getattr(self, "feature_names_in_", None), weight)
+
+    def _fitted_schema(
+        self, columns: ColumnEncoder, train: Rows, X: Any, seed: int
+    ) -> Schema:
+        """Return how columns are scaled, learned from the training rows.
+
+        They are encoded; `X` are all rows of `fit` before that.
+        """
+        return fitted_schema(self, columns, train)

@@ -27,7 +27,6 @@ from torchlearners.base._parameters import ATTRIBUTES, LearnerParameters
 from torchlearners.base._rows import (
     Rows,
     draw_seed,
-    fitted_schema,
     row_order,
     split_rows,
     tensors_of,
@@ -222,10 +221,9 @@ class TorchLearner(
         seed = self._seed(continuing, checkpoint)
         codes, weight = target.codes(y), check_weights(sample_weight, X)
         if not continuing:
-            columns.fit(X, getattr(self, "feature_names_in_", None), weight)
-        X = columns.matrix(X)
+            columns = self._fitted_columns(columns, X, weight)
         by_class = self._class_weights(target, codes, weight)
-        train = weighted_rows(X, codes, weight, by_class)
+        train = weighted_rows(columns.matrix(X), codes, weight, by_class)
         valid = self._given_validation(columns, target, by_class, *validation)
         if valid is None and not one_epoch and self._splits(len(train[0])):
             train, valid = self._split(target, train, seed)
@@ -233,8 +231,10 @@ class TorchLearner(
         batch_size = self._batch_size(n_rows[0])
         if batch_size * self.accumulate_grad >= len(train[0]) and self.sampler is None:
             train = merge_repeated_rows(*train)
-        schema = self._schema if continuing else fitted_schema(self, columns, train)
-        if not continuing:
+        if continuing:
+            schema = self._schema
+        else:
+            schema = self._fitted_schema(columns, train, X, seed)
             target.fit(train[1], train[2])
         spec = DataSpec(
             n_numeric=columns.n_numeric,
@@ -242,6 +242,7 @@ class TorchLearner(
             cardinalities=columns.cardinalities,
             feature_names=columns.feature_names,
             target=target.kind,
+            n_rows=self._spec.n_rows if continuing else n_rows[0],
         )
         if continuing:
             check_same_outputs(self, spec, self._spec)
@@ -270,11 +271,13 @@ class TorchLearner(
             n_threads = self._threads(net, batch_size)
             with torch_threads(n_threads), no_autocast(device), callback_teardown(self):
                 data = tensors_of(schema, target, by_class, *train)
+                held_out = valid and tensors_of(schema, target, by_class, *valid)
+                del X, train, valid  # the tensors are all that is needed now
                 if not continuing:
                     self._before_first_step(net, data)
                 net.train_on(
                     self._training_data(net, data),
-                    valid and tensors_of(schema, target, by_class, *valid),
+                    held_out,
                     resume_from=checkpoint and checkpoint["training"],
                 )
         except (KeyboardInterrupt, NonFiniteLossError) as error:
@@ -442,7 +445,11 @@ class TorchLearner(
     def _forward(self, X: Any) -> np.ndarray:
         X = self._columns.matrix(X)
         rows = self._schema.tensor(X, _ROW_MULTIPLE).to(self.net_.device)
-        return self.net_.module_(rows).numpy(force=True)[: len(X)]
+        return self._network_outputs(rows).numpy(force=True)[: X.shape[0]]
+
+    def _network_outputs(self, rows: torch.Tensor) -> torch.Tensor:
+        outputs: torch.Tensor = self.net_.module_(rows)
+        return outputs
 
     def _is_plain(self, X: Any) -> bool:
         """Tell in well under a microsecond that X needs no further checks."""

@@ -11,6 +11,7 @@ from sklearn.utils import get_tags
 
 from torchlearners.data import (
     ColumnEncoder,
+    RowSelection,
     Schema,
     Target,
     drop_zero_weights,
@@ -19,11 +20,11 @@ from torchlearners.data import (
 from torchlearners.training import TensorData, balanced_order
 
 # Features, encoded target and weights.
-Rows = tuple[np.ndarray, np.ndarray, np.ndarray | None]
+Rows = tuple[RowSelection, np.ndarray, np.ndarray | None]
 
 
 def weighted_rows(
-    X: np.ndarray,
+    X: Any,
     codes: np.ndarray,
     weight: np.ndarray | None,
     by_class: np.ndarray | None,
@@ -32,7 +33,7 @@ def weighted_rows(
 
     Parameters
     ----------
-    X : ndarray of shape (n_samples, n_features)
+    X : ndarray or sparse CSR matrix of shape (n_samples, n_features)
     codes : ndarray of shape (n_samples, ...)
         The encoded target.
     weight : ndarray of shape (n_samples,) or None
@@ -43,10 +44,11 @@ def weighted_rows(
     Returns
     -------
     X, codes, weight
+        X is not copied.
     """
     if by_class is not None:
         weight = by_class[codes] if weight is None else by_class[codes] * weight
-    return drop_zero_weights(X, codes, weight)
+    return drop_zero_weights(RowSelection(X), codes, weight)
 
 
 def split_rows(
@@ -58,7 +60,7 @@ def split_rows(
     ----------
     target : Target
         Says whether there are groups to stratify by.
-    rows : tuple of ndarray
+    rows : tuple
         See `weighted_rows`.
     fraction : float
         That share.
@@ -66,7 +68,7 @@ def split_rows(
 
     Returns
     -------
-    train, valid : tuple of ndarray
+    train, valid : tuple
     """
     X, codes, weight = rows
     train, valid = validation_split(
@@ -87,7 +89,7 @@ def fitted_schema(learner: Any, columns: ColumnEncoder, rows: Rows) -> Schema:
         Says by its tag `allow_nan` whether missing values are filled, or refused.
     columns : ColumnEncoder
         Fitted.
-    rows : tuple of ndarray
+    rows : tuple
         See `weighted_rows`.
 
     Returns
@@ -148,7 +150,7 @@ def tensors_of(
     schema: Schema,
     target: Target,
     by_class: np.ndarray | None,
-    X: np.ndarray,
+    X: RowSelection,
     codes: np.ndarray,
     weight: np.ndarray | None,
 ) -> TensorData:
@@ -160,7 +162,7 @@ def tensors_of(
         Fitted.
     by_class : ndarray of shape (n_classes,) or None
         Weights of the classes, which measures leave out.
-    X, codes, weight : ndarray
+    X, codes, weight
         See `weighted_rows`.
 
     Returns

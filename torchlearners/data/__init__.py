@@ -17,6 +17,7 @@ from torchlearners.data._image_errors import (
     check_classes_left,
 )
 from torchlearners.data._resize import resize_image
+from torchlearners.data._row_selection import RowSelection
 from torchlearners.data._rows import (
     drop_zero_weights,
     merge_repeated_rows,
@@ -26,6 +27,7 @@ from torchlearners.data._schema import DataSpec, Schema
 from torchlearners.data._targets import (
     ClassTarget,
     MultilabelTarget,
+    NoTarget,
     Target,
     ValueTarget,
     restore_target,
@@ -40,6 +42,8 @@ __all__ = [
     "ImageFailure",
     "ImageReader",
     "MultilabelTarget",
+    "NoTarget",
+    "RowSelection",
     "Schema",
     "Target",
     "UnreadableRows",

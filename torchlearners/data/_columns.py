@@ -9,9 +9,10 @@ from numbers import Real
 from typing import Any
 
 import numpy as np
-from scipy.sparse import issparse
+from scipy.sparse import csr_matrix, hstack, issparse
 
 from torchlearners.data._checks import check_range
+from torchlearners.data._row_selection import RowSelection
 from torchlearners.data._series import ArrayColumn, FrameColumn, column_of, seconds
 
 Column = ArrayColumn | FrameColumn
@@ -137,16 +138,24 @@ class ColumnEncoder:
             categorical, with its name.
         """
         self.names = None if names is None else [str(name) for name in names]
+        floats = not hasattr(X, "columns") and X.dtype.kind == "f"
+        rows = RowSelection(X) if floats else X
         if weight is not None and not weight.all():
-            X = X[np.flatnonzero(weight)]
+            rows = rows[np.flatnonzero(weight)]
         n_columns = X.shape[1]
         chosen = _chosen(self.categorical, n_columns, self.names)
         self.kinds, self.levels = ["number"] * n_columns, []
-        if isinstance(X, np.ndarray) and X.dtype.kind == "f" and not any(chosen):
-            missing = np.isnan(X.min(axis=0))  # the usual case, in one pass
+        if isinstance(rows, RowSelection):
+            missing = rows.any_missing()
+            coded = np.flatnonzero([c is True for c in chosen])
+            for i, values in zip(coded, rows.columns(coded), strict=True):
+                missing[i] = self._fit_column(ArrayColumn(values), int(i), True)
         else:
             missing = np.array(
-                [self._fit_column(column_of(X, i), i, c) for i, c in enumerate(chosen)]
+                [
+                    self._fit_column(column_of(rows, i), i, c)
+                    for i, c in enumerate(chosen)
+                ]
             )
         self.indicators = np.flatnonzero(missing).tolist()
         self.__post_init__()
@@ -162,7 +171,7 @@ class ColumnEncoder:
         self.levels.append(order)
         return False
 
-    def matrix(self, X: Any) -> np.ndarray:
+    def matrix(self, X: Any) -> Any:
         """Return the matrix of numeric columns, indicators and codes.
 
         Parameters
@@ -172,25 +181,27 @@ class ColumnEncoder:
 
         Returns
         -------
-        ndarray of shape (n_samples, n_numeric + n_categorical)
-            float32 for a float32 array, else float64; X itself where it is an array
-            of numbers without indicators.
+        ndarray or sparse CSR matrix of shape (n_samples, n_numeric + n_categorical)
+            Sparse where X is; float32 for float32, else float64; X itself where it
+            holds numbers without indicators.
 
         Raises
         ------
         ValueError
             Where a column holds another kind of values than in `fit`, or infinity.
         """
-        if not isinstance(X, np.ndarray) and issparse(X):
-            X = X.toarray()
-        floats = isinstance(X, np.ndarray) and X.dtype.kind == "f"
+        sparse = not isinstance(X, np.ndarray) and issparse(X)
+        floats = sparse or (isinstance(X, np.ndarray) and X.dtype.kind == "f")
         if floats and self._passes:
             return X
+        if sparse and not {"time", "duration"} & set(self.kinds):
+            return self._sparse_matrix(X)
         dtype = X.dtype if floats else np.float64
         out = np.empty((X.shape[0], self.n_numeric + len(self.levels)), dtype)
         numbers = out[:, : self.n_scaled]
         if floats and not {"time", "duration"} & set(self.kinds):
-            numbers[:] = X[:, self._numeric]
+            # All columns as they stand need no copy of their own.
+            numbers[:] = X[:, self._numeric] if self._coded else X
         else:
             for place, i in enumerate(self._numeric):
                 numbers[:, place] = self._numbers(column_of(X, i), i)
@@ -201,6 +212,21 @@ class ColumnEncoder:
             codes = self._codes(column_of(X, i), i, self.levels[place])
             out[:, self.n_numeric + place] = codes
         return out
+
+    def _sparse_matrix(self, X: Any) -> Any:
+        if not X.has_canonical_format:
+            X = X.copy()
+            X.sum_duplicates()
+        numbers = X[:, self._numeric]
+        check_range(numbers, self.feature_names or self._numeric)
+        missing = X[:, self.indicators]
+        missing.data = np.isnan(missing.data).astype(X.dtype)
+        columns = RowSelection(X).columns(self._coded)
+        codes = [
+            csr_matrix(np.array(self._codes(ArrayColumn(column), i, levels))[:, None])
+            for column, i, levels in zip(columns, self._coded, self.levels, strict=True)
+        ]
+        return hstack([numbers, missing, *codes], format="csr", dtype=X.dtype)
 
     def state(self) -> dict[str, Any]:
         """Return plain data from which `ColumnEncoder(**state)` encodes alike."""

@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 from scipy.special import ndtri
+
+from torchlearners.data._row_selection import RowSelection
 
 # Sums of weights that differ by rounding alone are taken for equal.
 _ROUNDING = 1e-10
 
 
 def median_and_scale(
-    values: np.ndarray, weight: np.ndarray | None
+    values: Any, weight: np.ndarray | None
 ) -> tuple[np.ndarray, np.ndarray]:
     """Return the median of each column, and one over its interquartile range.
 
@@ -19,7 +23,7 @@ def median_and_scale(
 
     Parameters
     ----------
-    values : ndarray of shape (n_samples, n_columns)
+    values : ndarray, sparse CSR matrix or RowSelection of shape (n_samples, n_columns)
     weight : ndarray of shape (n_samples,) or None
 
     Returns
@@ -27,8 +31,8 @@ def median_and_scale(
     center, inverse_scale : ndarray of shape (n_columns,)
     """
     center, inverse = np.zeros(values.shape[1]), np.zeros(values.shape[1])
-    for i in range(values.shape[1]):
-        distinct, below, above = _distribution(values[:, i], weight)
+    for i, column in enumerate(RowSelection.of(values).columns()):
+        distinct, below, above = _distribution(column, weight)
         if not len(distinct):
             continue
         # Halfway between two values where the level falls between them.
@@ -48,7 +52,7 @@ def median_and_scale(
 
 
 def normal_knots(
-    values: np.ndarray, weight: np.ndarray | None
+    values: Any, weight: np.ndarray | None
 ) -> tuple[np.ndarray, np.ndarray]:
     """Return values of each column and what stands at them in a normal distribution.
 
@@ -58,7 +62,7 @@ def normal_knots(
 
     Parameters
     ----------
-    values : ndarray of shape (n_samples, n_columns)
+    values : ndarray, sparse CSR matrix or RowSelection of shape (n_samples, n_columns)
     weight : ndarray of shape (n_samples,) or None
 
     Returns
@@ -66,7 +70,7 @@ def normal_knots(
     knots, scores : ndarray of shape (n_columns, n_knots)
         Knots are in increasing order; the last one is repeated where there are fewer.
     """
-    columns = [_distribution(values[:, i], weight) for i in range(values.shape[1])]
+    columns = [_distribution(c, weight) for c in RowSelection.of(values).columns()]
     longest = max((len(distinct) for distinct, _, _ in columns), default=0)
     n_knots = int(max(min(longest / 30, 1000), 10))
     knots = np.zeros((len(columns), n_knots))

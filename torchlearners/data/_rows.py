@@ -2,18 +2,23 @@
 
 from __future__ import annotations
 
+from itertools import chain
+from typing import Any
+
 import numpy as np
 from sklearn.model_selection import train_test_split
 
+from torchlearners.data._row_selection import RowSelection
+
 
 def drop_zero_weights(
-    X: np.ndarray, y: np.ndarray, weight: np.ndarray | None
-) -> tuple[np.ndarray, np.ndarray, np.ndarray | None]:
+    X: Any, y: np.ndarray, weight: np.ndarray | None
+) -> tuple[Any, np.ndarray, np.ndarray | None]:
     """Remove the rows that count nothing, and weights that say nothing.
 
     Parameters
     ----------
-    X : ndarray of shape (n_samples, n_features)
+    X : ndarray or RowSelection of shape (n_samples, n_features)
     y : ndarray of shape (n_samples,) or (n_samples, n_outputs)
     weight : ndarray of shape (n_samples,) or None
 
@@ -42,8 +47,8 @@ def _unless_equal(weight: np.ndarray) -> np.ndarray | None:
 
 
 def merge_repeated_rows(
-    X: np.ndarray, y: np.ndarray, weight: np.ndarray | None
-) -> tuple[np.ndarray, np.ndarray, np.ndarray | None]:
+    X: Any, y: np.ndarray, weight: np.ndarray | None
+) -> tuple[Any, np.ndarray, np.ndarray | None]:
     """Sort the rows and merge equal ones, adding up their weights.
 
     A full-batch fit on the result is the same computation, bit for bit, whatever the
@@ -51,7 +56,7 @@ def merge_repeated_rows(
 
     Parameters
     ----------
-    X : ndarray of shape (n_samples, n_features)
+    X : ndarray or RowSelection of shape (n_samples, n_features)
     y : ndarray of shape (n_samples,) or (n_samples, n_outputs)
     weight : ndarray of shape (n_samples,) or None
 
@@ -69,17 +74,45 @@ def merge_repeated_rows(
     (array([[1.],
            [2.]]), array([0, 1]), array([1., 2.]))
     """
-    rows = np.column_stack([X, y])
-    # Missing values equal each other here; there are no infinite ones.
-    rows[np.isnan(rows)] = np.inf
-    _, first, group = np.unique(rows, axis=0, return_index=True, return_inverse=True)
-    group = group.ravel()
+    place = _places(X, y)
+    _, first, group = np.unique(place, return_index=True, return_inverse=True)
     if weight is not None:
         # In one order, so that the rounding of sums is one too.
         order = np.argsort(weight, kind="stable")
         group, weight = group[order], weight[order]
     merged = np.bincount(group, weight)
     return X[first], y[first], _unless_equal(merged.astype(np.float64))
+
+
+def _places(X: Any, y: np.ndarray) -> np.ndarray:
+    """Return how many rows are less than each one, by the first value that differs.
+
+    One column after the other tells rows apart that were the same up to it.
+    """
+    place = np.zeros(len(y), dtype=np.int64)
+    same = np.arange(len(y))  # rows that others still equal
+    for column in chain(RowSelection.of(X).columns(), y.reshape(len(y), -1).T):
+        values, before = column[same], place[same]
+        # Missing values equal each other here; there are no infinite ones.
+        values = np.where(np.isnan(values), np.inf, values)
+        order = np.lexsort((values, before))
+        same, values, before = same[order], values[order], before[order]
+        new_before = _differs(before)
+        new = new_before | _differs(values)
+        at = np.arange(len(same))
+        start = np.maximum.accumulate(np.where(new, at, 0))
+        place[same] = (
+            before + start - np.maximum.accumulate(np.where(new_before, at, 0))
+        )
+        same = same[~(new & np.append(new[1:], True))]
+        if not len(same):
+            break
+    return place
+
+
+def _differs(values: np.ndarray) -> np.ndarray:
+    """Tell of each value whether it differs from the one before it."""
+    return np.append(True, values[1:] != values[:-1])
 
 
 def validation_split(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
@@ -12,6 +13,7 @@ from sklearn.utils import assert_all_finite
 
 from torchlearners.data._checks import check_range, too_large
 from torchlearners.data._quantiles import median_and_scale, normal_knots
+from torchlearners.data._row_selection import RowSelection
 
 
 @dataclass(frozen=True)
@@ -30,9 +32,12 @@ class DataSpec:
         the numeric features, then one code from 0 for each categorical one.
     feature_names : tuple of str, default=()
         Names of all columns, where they have names.
-    target : {"values", "classes", "labels"}, default="values"
+    target : {"values", "classes", "labels", "nothing"}, default="values"
         What the outputs are for: values, classes of which one is true, or labels of
-        which any number is.
+        which any number is; "nothing" where the output is the loss of each row.
+    n_rows : int or None, default=None
+        Number of training rows of the first fit, where it is known: a network may be
+        larger where there are more.
 
     Examples
     --------
@@ -46,6 +51,7 @@ class DataSpec:
     cardinalities: tuple[int, ...] = field(default=(), repr=False)
     feature_names: tuple[str, ...] = field(default=(), repr=False)
     target: str = field(default="values", repr=False)
+    n_rows: int | None = field(default=None, repr=False)
 
     def __post_init__(self) -> None:
         # From a file they come as lists.
@@ -109,12 +115,12 @@ class Schema:
     knots: Any = None
     scores: Any = None
 
-    def fit(self, X: np.ndarray, weight: np.ndarray | None) -> Schema:
+    def fit(self, X: Any, weight: np.ndarray | None) -> Schema:
         """Learn from the training rows how each column is scaled.
 
         Parameters
         ----------
-        X : ndarray of shape (n_samples, n_features)
+        X : ndarray, sparse CSR matrix or RowSelection of shape (n_samples, n_features)
         weight : ndarray of shape (n_samples,) or None
 
         Returns
@@ -126,23 +132,24 @@ class Schema:
         self.fill = np.zeros(X.shape[1])
         self.center = np.zeros(X.shape[1])
         self.inverse_scale = np.ones(X.shape[1])
+        scaled = RowSelection.of(X).leading(n)
         if self.scaling in ("robust", "quantile"):
-            self.fill[:n], inverse = median_and_scale(X[:, :n], weight)
+            self.fill[:n], inverse = median_and_scale(scaled, weight)
         else:
-            self.fill[:n], scale = _present_center_and_scale(X[:, :n], weight)
+            self.fill[:n], scale = _present_center_and_scale(scaled, weight)
             inverse = 1 / scale
         if self.scaling == "quantile":
-            self.knots, self.scores = normal_knots(X[:, :n], weight)
+            self.knots, self.scores = normal_knots(scaled, weight)
         elif self.scaling is not None:
             self.center[:n], self.inverse_scale[:n] = self.fill[:n], inverse
         return self
 
-    def tensor(self, X: np.ndarray, pad_to: int = 1) -> torch.Tensor:
+    def tensor(self, X: Any, pad_to: int = 1) -> torch.Tensor:
         """Return scaled rows as a float32 tensor.
 
         Parameters
         ----------
-        X : ndarray of shape (n_samples, n_features)
+        X : ndarray, sparse CSR matrix or RowSelection of shape (n_samples, n_features)
         pad_to : int, default=1
             Rows of zeros are added until the number of rows is a multiple of this.
             Matrix products of such sizes give a row the same bits whatever rows
@@ -159,7 +166,11 @@ class Schema:
         """
         n_rows, n_features = X.shape
         out = np.zeros((-(-n_rows // pad_to) * pad_to, n_features), dtype=np.float32)
-        rows = out[:n_rows]
+        for place, block in RowSelection.of(X).blocks():
+            self._fill_and_scale(block, out[place])
+        return torch.from_numpy(out)
+
+    def _fill_and_scale(self, X: np.ndarray, rows: np.ndarray) -> None:
         if not self._scale(X, rows):
             check_range(X)
             if self.fill is None:
@@ -167,7 +178,6 @@ class Schema:
             X = np.where(np.isnan(X), self.fill, X)
             if not self._scale(X, rows):
                 raise too_large(int(np.nonzero(~np.isfinite(rows))[1].min()))
-        return torch.from_numpy(out)
 
     def _scale(self, X: np.ndarray, rows: np.ndarray) -> bool:
         """Write scaled rows; tell whether all of them are finite."""
@@ -199,24 +209,23 @@ class Schema:
 
 
 def _present_center_and_scale(
-    values: np.ndarray, weight: np.ndarray | None
+    values: RowSelection, weight: np.ndarray | None
 ) -> tuple[np.ndarray, np.ndarray]:
     """Return `center_and_scale` of the values that are not NaN; 0 and 1 of none."""
-    if values.shape[1] == 0:
-        return np.zeros(0), np.ones(0)
     center, scale = center_and_scale(values, weight)
-    for i in np.flatnonzero(np.isnan(center)):
-        present = ~np.isnan(values[:, i])
+    holed = np.flatnonzero(np.isnan(center))
+    for i, column in zip(holed, values.columns(holed), strict=True):
+        present = ~np.isnan(column)
         center[i], scale[i] = 0.0, 1.0
         if present.any():
             share = None if weight is None else weight[present]
-            mean, spread = center_and_scale(values[present, i : i + 1], share)
+            mean, spread = center_and_scale(column[present, None], share)
             center[i], scale[i] = mean[0], spread[0]
     return center, scale
 
 
 def center_and_scale(
-    values: np.ndarray, weight: np.ndarray | None
+    values: Any, weight: np.ndarray | None
 ) -> tuple[np.ndarray, np.ndarray]:
     """Return weighted mean and standard deviation of each column, in float64.
 
@@ -224,21 +233,33 @@ def center_and_scale(
 
     Parameters
     ----------
-    values : ndarray of shape (n_samples, n_columns)
+    values : ndarray, sparse CSR matrix or RowSelection of shape (n_samples, n_columns)
     weight : ndarray of shape (n_samples,) or None
 
     Returns
     -------
     center, scale : ndarray of shape (n_columns,)
     """
+    rows = RowSelection.of(values)
     share = None if weight is None else weight / weight.sum()
-    center = _mean(values, share)
-    scale = np.sqrt(_mean(np.square(values - center), share))
-    tiny = 10 * np.finfo(values.dtype).eps * np.abs(center)
+    center = _mean(rows, share, lambda block: block)
+    scale = np.sqrt(_mean(rows, share, lambda block: np.square(block - center)))
+    tiny = 10 * np.finfo(rows.dtype).eps * np.abs(center)
     return center, np.where(scale <= tiny, 1.0, scale)
 
 
-def _mean(values: np.ndarray, share: np.ndarray | None) -> np.ndarray:
-    if share is None:
-        return values.mean(axis=0, dtype=np.float64)
-    return share @ values.astype(np.float64, copy=False)
+def _mean(
+    rows: RowSelection,
+    share: np.ndarray | None,
+    function: Callable[[np.ndarray], np.ndarray],
+) -> np.ndarray:
+    """Return the mean of a function of the values of each column."""
+    total = np.zeros(rows.shape[1])
+    for place, block in rows.blocks():
+        # In one layout, so that the order of the sums is one too.
+        values = np.ascontiguousarray(function(block))
+        if share is None:
+            total += values.sum(axis=0, dtype=np.float64)
+        else:
+            total += share[place] @ values.astype(np.float64, copy=False)
+    return total / len(rows) if share is None else total

@@ -14,7 +14,7 @@ from torchlearners.data._schema import center_and_scale
 
 
 class Target:
-    """Base of the three kinds of target.
+    """Base of the kinds of target.
 
     `codes` checks y and turns it into numbers (what is split, merged and weighted),
     `tensor` turns those numbers into what the loss compares, `labels` turns that back
@@ -299,8 +299,37 @@ class ValueTarget(Target):
         return values[..., 0] if self.flat else values
 
 
+class NoTarget(Target):
+    """What learners have that learn from X alone.
+
+    Their networks return the loss of each row.
+
+    Examples
+    --------
+    >>> from torchlearners.data import NoTarget
+    >>> NoTarget().n_outputs
+    1
+    """
+
+    kind = "nothing"
+
+    @property
+    def n_outputs(self) -> int:
+        """One: the loss."""
+        return 1
+
+    def codes(self, y: Any) -> np.ndarray:
+        """Return zeros of shape (n_samples,)."""
+        return np.zeros(len(y))
+
+    def tensor(self, codes: np.ndarray) -> torch.Tensor:
+        """Return zeros of shape (n_samples,)."""
+        return torch.as_tensor(codes, dtype=torch.float32)
+
+
 _KINDS: dict[str, type[Target]] = {
-    target.kind: target for target in (ClassTarget, MultilabelTarget, ValueTarget)
+    target.kind: target
+    for target in (ClassTarget, MultilabelTarget, NoTarget, ValueTarget)
 }
 
 

@@ -33,7 +33,7 @@ from torchlearners.nn._random import (
 )
 from torchlearners.nn._shapes import Permute, Reshape, Select, Squeeze, Unsqueeze
 from torchlearners.nn._sparsemax import Entmax15, Sparsemax
-from torchlearners.nn._tabnet import TabNetEncoder
+from torchlearners.nn._tabnet import TabNetDecoder, TabNetEncoder
 from torchlearners.nn._tokens import (
     CategoricalEmbedding,
     CategoricalTokenizer,
@@ -81,6 +81,7 @@ __all__ = [
     "Stack",
     "Sum",
     "SwiGLU",
+    "TabNetDecoder",
     "TabNetEncoder",
     "Unsqueeze",
     "add_penalty",

@@ -125,6 +125,8 @@ class TabNetEncoder(ShowsArguments):
     (torch.Size([7, 5]), torch.Size([3, 7, 5]))
     """
 
+    group: Tensor
+
     def __init__(
         self,
         in_features: int,
@@ -193,15 +195,35 @@ class TabNetEncoder(ShowsArguments):
     def forward(self, x: Tensor) -> Tensor:
         """Return (batch, n_d) for `x` (batch, in_features)."""
         total: Any = 0
-        penalty: Any = 0
-        for mask, decision in self._steps(x):
+        for decision in self._decisions(x):
             total = total + decision
+        return total
+
+    def decisions(self, x: Tensor, known: Tensor | None = None) -> Tensor:
+        """Return what each step adds to the output.
+
+        Parameters
+        ----------
+        x : torch.Tensor of shape (batch, in_features)
+        known : torch.Tensor of shape (batch, n_groups) or None, default=None
+            1 where the values of a group may be looked at, 0 where they are hidden:
+            they count as zero, and no step wants to look there.
+
+        Returns
+        -------
+        torch.Tensor of shape (batch, n_steps, n_d)
+        """
+        return torch.stack(list(self._decisions(x, known)), dim=1)
+
+    def _decisions(self, x: Tensor, known: Tensor | None = None) -> Iterator[Tensor]:
+        penalty: Any = 0
+        for mask, decision in self._steps(x, known):
+            yield decision
             if self.training and self.lambda_sparse:
                 # The tiny number keeps the gradient finite where a weight is zero.
                 penalty = penalty - (mask * (mask + 1e-15).log()).sum(1)
         if isinstance(penalty, Tensor):
             add_penalty(self.lambda_sparse / self.n_steps * penalty)
-        return total
 
     def explain(self, x: Tensor) -> tuple[Tensor, Tensor]:
         """Tell which features the output comes from.
@@ -226,13 +248,17 @@ class TabNetEncoder(ShowsArguments):
         whole = total.sum(1, keepdim=True)
         return total / whole.where(whole > 0, 1), torch.stack(masks)
 
-    def _steps(self, x: Tensor) -> Iterator[tuple[Tensor, Tensor]]:
+    def _steps(
+        self, x: Tensor, known: Tensor | None = None
+    ) -> Iterator[tuple[Tensor, Tensor]]:
         """Yield the weights of each step and what it adds to the output."""
         check_shape(self, x, "batch", self.in_features)
+        prior = x.new_ones(len(x), self.n_groups)
+        if known is not None:
+            x, prior = x * known[:, self.group], known
         x = self.first_norm(x)
         first, *others = self.transformers
         attended = first(x, self.shared)[:, self.n_d :]
-        prior = x.new_ones(len(x), self.n_groups)
         for attention, transformer in zip(self.attentions, others, strict=True):
             mask = attention(attended, prior)
             prior = prior * (self.gamma - mask)
@@ -240,3 +266,70 @@ class TabNetEncoder(ShowsArguments):
             values = transformer(x * weights, self.shared)
             attended = values[:, self.n_d :]
             yield mask, F.relu(values[:, : self.n_d])
+
+
+class TabNetDecoder(ShowsArguments):
+    """Reconstruct a row from what the steps of a `TabNetEncoder` found in it [1]_.
+
+    What each step found goes through two gated layers, of which all steps share the
+    first; a linear layer makes a row of their sum.
+
+    Parameters
+    ----------
+    out_features : int
+        Number of values in a reconstructed row.
+    n_d : int, default=8
+        Number of values that a step found.
+    n_steps : int, default=3
+        Number of steps.
+    virtual_batch_size : int, default=128
+        Most rows that are normalized together; see `GhostBatchNorm1d`.
+    momentum : float, default=0.02
+        Share of these rows in the running statistics.
+
+    References
+    ----------
+    .. [1] Arik and Pfister (2021). TabNet: attentive interpretable tabular learning.
+       AAAI. arXiv:1908.07442.
+
+    Examples
+    --------
+    >>> import torch
+    >>> from torchlearners.nn import TabNetDecoder, TabNetEncoder
+    >>> found = TabNetEncoder(in_features=5).eval().decisions(torch.zeros(7, 5))
+    >>> TabNetDecoder(out_features=5).eval()(found).shape
+    torch.Size([7, 5])
+    """
+
+    def __init__(
+        self,
+        out_features: int,
+        n_d: int = 8,
+        n_steps: int = 3,
+        virtual_batch_size: int = 128,
+        momentum: float = 0.02,
+    ) -> None:
+        super().__init__()
+        self.out_features = checked("out_features", out_features, positive_int)
+        self.n_d = checked("n_d", n_d, positive_int)
+        self.n_steps = checked("n_steps", n_steps, positive_int)
+        checked("virtual_batch_size", virtual_batch_size, positive_int)
+        self.virtual_batch_size = virtual_batch_size
+        self.momentum = checked("momentum", momentum, open_fraction)
+        norm = partial(
+            GhostBatchNorm1d, virtual_batch_size=virtual_batch_size, momentum=momentum
+        )
+        self.shared = nn.ModuleList([_linear(n_d, 2 * n_d)])
+        self.transformers = nn.ModuleList(
+            _FeatureTransformer(n_d, n_d, 1, 1, norm) for _ in range(n_steps)
+        )
+        self.linear = nn.Linear(n_d, out_features)
+
+    def forward(self, decisions: Tensor) -> Tensor:
+        """Return (batch, out_features) for `decisions` (batch, n_steps, n_d)."""
+        check_shape(self, decisions, "batch", self.n_steps, self.n_d)
+        total: Any = 0
+        for decision, step in zip(decisions.unbind(1), self.transformers, strict=True):
+            total = total + step(decision, self.shared)
+        reconstructed: Tensor = self.linear(total)
+        return reconstructed

@@ -10,6 +10,7 @@ from torchlearners.tabular._modern_nca import ModernNCAClassifier, ModernNCARegr
 from torchlearners.tabular._resnet import ResNetClassifier, ResNetRegressor
 from torchlearners.tabular._tabm import TabMClassifier, TabMRegressor
 from torchlearners.tabular._tabnet import TabNetClassifier, TabNetRegressor
+from torchlearners.tabular._tabnet_pretrainer import TabNetPretrainer
 
 __all__ = [
     "DummyTorchClassifier",
@@ -25,5 +26,6 @@ __all__ = [
     "TabMClassifier",
     "TabMRegressor",
     "TabNetClassifier",
+    "TabNetPretrainer",
     "TabNetRegressor",
 ]

@@ -27,18 +27,25 @@ from torchlearners.graph import (
 )
 from torchlearners.nn import CategoricalEmbedding
 from torchlearners.params import fraction, one_of, optional, param, positive_int
+from torchlearners.training import FULL_BATCH_ROWS
+
+# Below that, the smaller architecture is as good, and more units are affordable.
+_FEW_ROWS = 5000
+# Up to which number of rows there are how many in a batch.
+_BATCH_SIZES = ((2800, 32), (4500, 64), (6400, 128), (32_000, 256))
 
 
 class BaseTabM(ScalingLearner):
     """Perceptrons that share most of their weights."""
 
     arch: str = param(
-        default="tabm",
-        check=one_of("tabm", "tabm-mini"),
+        default="auto",
+        check=one_of("auto", "tabm", "tabm-mini"),
         tune=["tabm", "tabm-mini"],
         doc='What the members have of their own: for "tabm" the scalings before and '
         'after each linear layer, and its bias; for "tabm-mini" only a scaling of the '
-        "row. Both have a last layer for each member.",
+        'row. Both have a last layer for each member. "auto" is "tabm-mini" below 5000 '
+        'training rows, else "tabm".',
     )
     k: int = param(
         default=16,
@@ -52,11 +59,12 @@ class BaseTabM(ScalingLearner):
         tune=(1, 5),
         doc="Number of hidden layers.",
     )
-    width: int = param(
-        default=128,
-        check=positive_int,
+    width: int | str = param(
+        default="auto",
+        check=[*one_of("auto"), *positive_int],
         tune=(64, 1024, "log"),
-        doc="Number of units in each hidden layer; [1]_ takes 512.",
+        doc='Number of units in each hidden layer; [1]_ takes 512. "auto" is 256 below '
+        "5000 training rows, else 128.",
     )
     dropout: float = param(
         default=0.1,
@@ -84,6 +92,12 @@ class BaseTabM(ScalingLearner):
         tune=(8, 32),
         doc="Number of values that each number becomes.",
     )
+    batch_size: int | str = param(
+        default="auto",
+        doc='Rows in one optimizer step. "auto" takes all rows up to 256, then 32 of '
+        "up to 2800 rows, 64 of up to 4500, 128 of up to 6400, 256 of up to 32 000, or "
+        "512. A batch that holds all rows makes weights equal to repetition exactly.",
+    )
     lr: float = param(default=2e-3)
     weight_decay: float = param(
         default=3e-4,
@@ -92,6 +106,9 @@ class BaseTabM(ScalingLearner):
 
     def network(self, spec: DataSpec) -> Node:
         """Return the members, from one row to a prediction of each, and their mean."""
+        # What depends on the machine would make results depend on it.
+        few = spec.n_rows is None or spec.n_rows < _FEW_ROWS
+        width = (256 if few else 128) if self._is_auto("width") else self.width
         embed = self.num_embeddings is not None and spec.n_numeric > 0
         numbers = None
         if embed:
@@ -104,20 +121,23 @@ class BaseTabM(ScalingLearner):
             "scaling_init": "normal" if embed else "random-signs",
             "scaling_chunks": _widths(spec, self.d_embedding if embed else 1),
         }
-        mini = self.arch == "tabm-mini"
+        mini = few if self._is_auto("arch") else self.arch == "tabm-mini"
         layers: list[Node] = [*table_input(spec, numbers), ExpandMembers(self.k)]
         if mini:
             layers.append(ScaleEnsemble(**scaling))
         for i in range(self.n_blocks):
             own = scaling if i == 0 else {}
-            linear = (
-                Linear(self.width) if mini else BatchEnsembleLinear(self.width, **own)
-            )
+            linear = Linear(width) if mini else BatchEnsembleLinear(width, **own)
             layers += [linear, ReLU()]
             if self.dropout > 0:
                 layers.append(Dropout(self.dropout))
         heads = LinearEnsemble(spec.n_outputs, name="members")
         return Sequence([*layers, heads, MeanMembers(spec.target)])
+
+    def _batch_size(self, n_rows: int) -> int:
+        if not self._is_auto("batch_size") or n_rows <= FULL_BATCH_ROWS:
+            return super()._batch_size(n_rows)
+        return next((size for most, size in _BATCH_SIZES if n_rows <= most), 512)
 
     def no_weight_decay(self, module: nn.Module) -> set[str]:
         """Return the names of all biases."""
@@ -143,7 +163,8 @@ class TabMClassifier(BaseTabM, ClassifierLearner):
     `k` perceptrons share most of their weights, each is trained by a loss of its own,
     and probabilities are the mean of theirs. Among the most accurate networks for
     tables that need no search. An epoch costs `k` times that of one perceptron; the
-    defaults are smaller than those of [1]_, for a few cores.
+    defaults are smaller than those of [1]_, for a few cores: `arch`, `width` and
+    `batch_size` go by the number of training rows.
 
     {parameters}
 
@@ -194,7 +215,8 @@ class TabMRegressor(BaseTabM, RegressorLearner):
     `k` perceptrons share most of their weights, each is trained by a loss of its own,
     and the prediction is the mean of theirs. Among the most accurate networks for
     tables that need no search. An epoch costs `k` times that of one perceptron; the
-    defaults are smaller than those of [1]_, for a few cores.
+    defaults are smaller than those of [1]_, for a few cores: `arch`, `width` and
+    `batch_size` go by the number of training rows.
 
     {parameters}
 

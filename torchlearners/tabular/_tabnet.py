@@ -2,190 +2,138 @@
 
 from __future__ import annotations
 
-from numbers import Real
 from typing import Any, ClassVar
 
 import numpy as np
-import torch
-from sklearn.utils.validation import check_is_fitted
+from sklearn.base import clone
+from sklearn.frozen import FrozenEstimator
 
-from torchlearners._compat import Interval
-from torchlearners.base import ClassifierLearner, RegressorLearner, ScalingLearner
-from torchlearners.data import DataSpec, check_weights
+from torchlearners.base import ClassifierLearner, RegressorLearner
+from torchlearners.data import ColumnEncoder, DataSpec, Schema, check_weights
 from torchlearners.graph import Head, Node, Sequence, table_input
 from torchlearners.graph import TabNetEncoder as EncoderNode
 from torchlearners.nn import CategoricalEmbedding, TabNetEncoder
-from torchlearners.params import (
-    non_negative,
-    non_negative_int,
-    one_of,
-    open_fraction,
-    param,
-    positive,
-    positive_int,
-)
+from torchlearners.params import optional, param
+from torchlearners.tabular._tabnet_encoder import BaseTabNetEncoder
+from torchlearners.tabular._tabnet_pretrainer import TabNetPretrainer
+from torchlearners.training import Net, TensorData
 
-_IMPORTANCES = """
+_ATTRIBUTES = """
 feature_importances_ : ndarray of shape (`n_features_in_`,)
     Share of each column of X in the explanations of the training rows, their mean
     weighted by `sample_weight`. They sum to 1. After `partial_fit`, of its rows.
+pretrainer_ : TabNetPretrainer
+    What the weights were copied from, fitted; only with `pretrained`.
 """
 
+# Of these the weights of the encoder depend, or what its inputs are.
+_SHARED = (
+    "n_d",
+    "n_a",
+    "n_steps",
+    "n_independent",
+    "n_shared",
+    "preprocessing",
+)
 
-class BaseTabNet(ScalingLearner):
-    """Sequential attention to a few features at a time."""
+
+class BaseTabNet(BaseTabNetEncoder):
+    """An encoder that looks at a few features at a time, and a linear layer."""
 
     _doc_sections: ClassVar[dict[str, str]] = {
-        "attributes": ScalingLearner._doc_sections["attributes"].rstrip("\n")
-        + _IMPORTANCES
+        "attributes": BaseTabNetEncoder._doc_sections["attributes"].rstrip("\n")
+        + _ATTRIBUTES
     }
 
-    n_d: int = param(
-        default=16,
-        check=positive_int,
-        tune=(8, 64, "log"),
-        doc="Number of values that the prediction is made from; [1]_ takes 8 to 128.",
+    pretrained: Any = param(
+        default=None,
+        check=optional([TabNetPretrainer, FrozenEstimator]),
+        doc="A `TabNetPretrainer` whose encoder training starts from. A fitted one "
+        "also decides how columns are encoded and scaled; one that is not fitted is "
+        "fitted in `fit`, on the training rows. Cloning, as in a search or an "
+        "ensemble, makes the first into the second: put a fitted one into a "
+        "`sklearn.frozen.FrozenEstimator` there.",
     )
-    n_a: int = param(
-        default=16,
-        check=positive_int,
-        tune=(8, 64, "log"),
-        doc="Number of values that the choice of features is made from; best equal to "
-        "`n_d` [1]_.",
-    )
-    n_steps: int = param(
-        default=3,
-        check=positive_int,
-        tune=(2, 8),
-        doc="Number of steps, each of which looks at features of its own choice. Time "
-        "is proportional to it.",
-    )
-    gamma: float = param(
-        default=1.3,
-        check=[Interval(Real, 1, None, closed="left")],
-        tune=(1.0, 2.0),
-        doc="With 1, a feature is used fully in at most one step; the larger, the more "
-        "freely it is used again.",
-    )
-    n_independent: int = param(
-        default=2,
-        check=non_negative_int,
-        tune=(1, 4),
-        doc="Number of gated layers that each step has of its own.",
-    )
-    n_shared: int = param(
-        default=2,
-        check=non_negative_int,
-        tune=(1, 4),
-        doc="Number of gated layers that all steps have in common.",
-    )
-    virtual_batch_size: int = param(
-        default=128,
-        check=positive_int,
-        tune=(64, 512, "log"),
-        doc="Most rows of a batch that are normalized together; see "
-        "`torchlearners.nn.GhostBatchNorm1d`.",
-    )
-    momentum: float = param(
-        default=0.1,
-        check=open_fraction,
-        tune=(0.01, 0.4, "log"),
-        doc="Share of such rows in the running mean and variance, which `predict` "
-        "normalizes with. A small one, as the 0.02 of other implementations, wants "
-        "hundreds of steps.",
-    )
-    mask_type: str = param(
-        default="sparsemax",
-        check=one_of("sparsemax", "entmax"),
-        tune=["sparsemax", "entmax"],
-        doc="What turns scores of features into weights; "
-        '"entmax" leaves fewer of them at zero.',
-    )
-    lambda_sparse: float = param(
-        default=1e-3,
-        check=non_negative,
-        tune=(1e-6, 1e-1, "log"),
-        doc="What the entropy of the weights adds to the training loss; the larger, "
-        "the fewer features a step looks at. ``train_loss`` in `history_` contains it.",
-    )
-    lr: float = param(default=0.02)
-    lr_schedule: Any = param(default="cosine")
-    grad_clip: float | None = param(default=1.0, check=[*positive, None])
 
     def network(self, spec: DataSpec) -> Node:
         """Return the encoder and a linear layer."""
-        encoder = EncoderNode(
-            n_d=self.n_d,
-            n_a=self.n_a,
-            n_steps=self.n_steps,
-            gamma=self.gamma,
-            n_independent=self.n_independent,
-            n_shared=self.n_shared,
-            virtual_batch_size=self.virtual_batch_size,
-            momentum=self.momentum,
-            mask_type=self.mask_type,
-            lambda_sparse=self.lambda_sparse,
-            group_sizes=_group_sizes(spec),
-            name="encoder",
-        )
+        encoder = EncoderNode(**self._encoder_settings(spec), name="encoder")
         return Sequence([*table_input(spec), encoder, Head()])
 
-    def explain(self, X: Any) -> tuple[np.ndarray, np.ndarray]:
-        """Tell which columns each prediction comes from.
+    def _fitted_columns(
+        self, columns: ColumnEncoder, X: Any, weight: np.ndarray | None
+    ) -> ColumnEncoder:
+        columns = super()._fitted_columns(columns, X, weight)
+        self.__dict__.pop("pretrainer_", None)
+        if self.pretrained is None:
+            return columns
+        pretrainer = self._given_pretrainer()
+        self._check_pretrainer(pretrainer, columns)
+        if not hasattr(pretrainer, "net_"):
+            return columns
+        self.pretrainer_ = pretrainer
+        return pretrainer._columns
 
-        Parameters
-        ----------
-        X : array-like of shape (n_samples, n_features)
+    def _fitted_schema(
+        self, columns: ColumnEncoder, train: Any, X: Any, seed: int
+    ) -> Schema:
+        if self.pretrained is None:
+            return super()._fitted_schema(columns, train, X, seed)
+        if not hasattr(self, "pretrainer_"):
+            rows, _, weight = train
+            X = X if rows.rows is None else X[rows.rows]
+            pretrainer = clone(self._given_pretrainer())
+            if pretrainer.random_state is None:
+                pretrainer.random_state = seed
+            self.pretrainer_ = pretrainer._fit_alike(X, columns, weight)
+        return self.pretrainer_._schema
 
-        Returns
-        -------
-        explanation : ndarray of shape (n_samples, n_features)
-            Share of each column in what the steps computed. A row sums to 1, or is all
-            0 where no step found anything.
-        masks : ndarray of shape (n_steps, n_samples, n_features)
-            Weights of the columns in each step; a row sums to 1.
+    def _given_pretrainer(self) -> Any:
+        frozen = isinstance(self.pretrained, FrozenEstimator)
+        return self.pretrained.estimator if frozen else self.pretrained
 
-        Notes
-        -----
-        The weight of a category is that of its whole vector, and the weight of an
-        indicator of missing values is added to that of its column. A column with weight
-        zero in all steps has no influence on the prediction of that row but by which
-        columns get weights.
-        """
-        check_is_fitted(self)
-        explanations, masks = zip(*self._explained(X), strict=True)
-        return np.concatenate(explanations), np.concatenate(masks, axis=1)
+    def _check_pretrainer(self, pretrainer: Any, columns: ColumnEncoder) -> None:
+        name = type(self).__name__
+        if not isinstance(pretrainer, TabNetPretrainer):
+            raise TypeError(
+                f"pretrained must be a TabNetPretrainer, got {pretrainer!r}."
+            )
+        fitted = pretrainer.__dict__.get("_fitted_params")
+        params = fitted or pretrainer.get_params(deep=False)
+        for key in _SHARED:
+            if params[key] != getattr(self, key):
+                raise ValueError(
+                    f"pretrained has {key}={params[key]!r}, but this {name} has "
+                    f"{key}={getattr(self, key)!r}. Give both the same."
+                )
+        if not fitted:
+            return
+        theirs = pretrainer._columns
+        names = theirs.names, columns.names
+        if len(theirs.kinds) != len(columns.kinds) or (
+            None not in names and names[0] != names[1]
+        ):
+            raise ValueError(
+                f"pretrained was fitted on {_described(theirs)}, but X has "
+                f"{_described(columns)}. Fit both on the same columns."
+            )
+        for i, kinds in enumerate(zip(theirs.kinds, columns.kinds, strict=True)):
+            if kinds[0] != kinds[1]:
+                raise ValueError(
+                    f"Column {columns.names[i] if columns.names else i!r} of X is a "
+                    f"{kinds[1]}, but was a {kinds[0]} when pretrained was fitted. "
+                    "Give both the same categorical_features, and columns of one kind."
+                )
 
-    def _explained(self, X: Any, with_masks: bool = True) -> list[Any]:
-        """Return explanation and masks of each batch of rows."""
-        found: list[Any] = []
-
-        def look(encoder: Any, args: Any) -> None:
-            parts = encoder.explain(*args)[: 1 + with_masks]
-            found.append([self._by_column(p.numpy(force=True)) for p in parts])
-
-        modules = self.net_.module_.modules()
-        encoder = next(m for m in modules if isinstance(m, TabNetEncoder))
-        handle = encoder.register_forward_pre_hook(look)
-        try:
-            outputs = self._output_parts(X)
-        finally:
-            handle.remove()
-        # A batch may hold rows of padding at its end.
-        return [
-            [part[..., : len(rows), :] for part in parts]
-            for parts, rows in zip(found, outputs, strict=True)
-        ]
-
-    def _by_column(self: Any, shares: np.ndarray) -> np.ndarray:
-        """Return shares (..., n_groups) as shares (..., n_features) of columns of X."""
-        sources = self._columns.sources
-        if sources == list(range(self.n_features_in_)):
-            return shares
-        out = np.zeros((*shares.shape[:-1], self.n_features_in_), shares.dtype)
-        for place, source in enumerate(sources):
-            out[..., source] += shares[..., place]
-        return out
+    def _before_first_step(self, net: Net, data: TensorData) -> None:
+        super()._before_first_step(net, data)
+        if self.pretrained is None:
+            return
+        for ours in net.module_.modules():
+            if isinstance(ours, TabNetEncoder | CategoricalEmbedding):
+                modules = self.pretrainer_.net_.module_.modules()
+                theirs = next(m for m in modules if type(m) is type(ours))
+                ours.load_state_dict(theirs.state_dict())
 
     def _fit_steps(self, X: Any, y: Any, sample_weight: Any, *rest: Any) -> Any:
         stopped_by = super()._fit_steps(X, y, sample_weight, *rest)
@@ -197,13 +145,10 @@ class BaseTabNet(ScalingLearner):
         return stopped_by
 
 
-def _group_sizes(spec: DataSpec) -> list[int] | None:
-    """Return how many values of a row come from each column; None: one from each."""
-    if not spec.cardinalities:
-        return None
-    with torch.device("meta"):
-        tables = [CategoricalEmbedding((n,)) for n in spec.cardinalities]
-    return [1] * spec.n_numeric + [t.out_features for t in tables]
+def _described(columns: ColumnEncoder) -> str:
+    """Return how many columns there are, and their names."""
+    n_columns = len(columns.kinds)
+    return f"{n_columns} columns{f' {columns.names}' if columns.names else ''}"
 
 
 class TabNetClassifier(BaseTabNet, ClassifierLearner):
@@ -221,6 +166,7 @@ class TabNetClassifier(BaseTabNet, ClassifierLearner):
     See Also
     --------
     TabNetRegressor : The same for numbers.
+    TabNetPretrainer : Learns the encoder from rows without labels.
     MLPClassifier : Faster, without explanations.
     FTTransformerClassifier : Attention between the features.
 
@@ -258,6 +204,7 @@ class TabNetRegressor(BaseTabNet, RegressorLearner):
     See Also
     --------
     TabNetClassifier : The same for classes.
+    TabNetPretrainer : Learns the encoder from rows without labels.
     MLPRegressor : Faster, without explanations.
     FTTransformerRegressor : Attention between the features.
 

@@ -55,14 +55,17 @@ _PARAMETERS: dict[str, list[dict[str, Any]]] = {
     ],
     "ResNet": [{"n_blocks": 1, "width": 16}],
     "TabM": [
-        {"k": 4, "width": 16, "n_bins": 8, "d_embedding": 4},
-        {"k": 4, "width": 16, "num_embeddings": None, "arch": "tabm-mini"},
+        {"k": 4, "width": 16, "n_bins": 8, "d_embedding": 4, "arch": "tabm"},
+        {"k": 4, "width": 16, "num_embeddings": None},
     ],
     "TabMRegressor": [
         {"k": 4, "width": 16, "num_embeddings": None, "loss": "quantile"},
         {"k": 4, "width": 16, "num_embeddings": None, "loss": "gaussian"},
     ],
     "TabNet": [
+        {"n_d": 8, "n_a": 8, "n_steps": 2, "n_independent": 1, "n_shared": 1},
+    ],
+    "TabNetPretrainer": [
         {"n_d": 8, "n_a": 8, "n_steps": 2, "n_independent": 1, "n_shared": 1},
     ],
 }
@@ -91,8 +94,9 @@ def quick_instances() -> list[Any]:
 
 
 def _parameters(name: str) -> list[dict[str, Any]]:
-    of_both = _PARAMETERS.get(_without_kind(name), [{}])
-    return of_both + _PARAMETERS.get(name, [])
+    family = _without_kind(name)
+    of_both = _PARAMETERS.get(family, [{}])
+    return of_both + (_PARAMETERS.get(name, []) if name != family else [])
 
 
 def _without_kind(name: str) -> str:

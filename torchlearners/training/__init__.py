@@ -6,13 +6,14 @@ as such (``optimizer=AdamW(betas=(0.9, 0.95))``) or by their name (``"adamw"``).
 
 from torchlearners.training._autocast import no_autocast
 from torchlearners.training._batches import (
+    FULL_BATCH_ROWS,
     Batches,
     TensorData,
     automatic_batch_size,
     balanced_order,
     batch_sizes,
 )
-from torchlearners.training._criterion import Criterion, Loss
+from torchlearners.training._criterion import Criterion, Loss, weighted_mean
 from torchlearners.training._descriptors import Descriptor, promote
 from torchlearners.training._devices import resolve_device
 from torchlearners.training._distributional import Distributional, Gaussian, Quantile
@@ -51,6 +52,7 @@ from torchlearners.training._task_nets import ClassifierNet, RegressorNet
 from torchlearners.training._threads import resolve_threads, torch_threads
 
 __all__ = [
+    "FULL_BATCH_ROWS",
     "LBFGS",
     "LOSSES",
     "MAE",
@@ -94,4 +96,5 @@ __all__ = [
     "to_tensors",
     "torch_threads",
     "training_state",
+    "weighted_mean",
 ]

@@ -1,0 +1,84 @@
+import tracemalloc
+
+import numpy as np
+import pytest
+from numpy.testing import assert_array_equal
+from scipy import sparse
+from torch import nn
+
+from torchlearners import MLPClassifier, MLPRegressor
+from torchlearners.base import ClassifierLearner
+
+
+class LinearClassifier(ClassifierLearner):
+    def network(self, spec):
+        return nn.Linear(spec.n_numeric, spec.n_outputs)
+
+
+def matrix(n_rows=300, n_columns=8):
+    rng = np.random.RandomState(0)
+    X = rng.normal(3, size=(n_rows, n_columns)) * (rng.rand(n_rows, n_columns) < 0.2)
+    X[:, 0] = rng.randint(3, size=n_rows)
+    X[1, 2] = X[5, 4] = np.nan
+    return X, (np.nan_to_num(X) @ np.arange(n_columns) > 20).astype(int)
+
+
+@pytest.mark.parametrize("weighted", [False, True])
+@pytest.mark.parametrize(
+    "params",
+    [
+        {},
+        {"preprocessing": "robust"},
+        {"preprocessing": "quantile"},
+        {"preprocessing": None},
+        {"batch_size": 1000},
+        {"categorical_features": [0, 3]},
+        {"class_weight": "balanced"},
+        {"early_stopping": False},
+    ],
+    ids=str,
+)
+def test_a_fit_on_sparse_rows_is_that_on_dense_ones_bit_for_bit(params, weighted):
+    X, y = matrix()
+    X = np.concatenate([X, X[:40]])
+    y = np.append(y, y[:40])
+    weight = np.arange(340.0) % 4 if weighted else None
+    parts = {"hidden_layer_sizes": (8,), "max_epochs": 3, "random_state": 0, **params}
+    dense = MLPClassifier(**parts).fit(X, y, sample_weight=weight)
+    for table in (sparse.csr_matrix(X), sparse.csc_array(X)):
+        learner = MLPClassifier(**parts).fit(table, y, sample_weight=weight)
+        assert_array_equal(learner.predict_proba(table), dense.predict_proba(X))
+        assert learner.history_[:, "train_loss"] == dense.history_[:, "train_loss"]
+
+
+def test_sparse_rows_validate_and_go_on_as_dense_ones():
+    X, y = matrix()
+    found = []
+    for table in (X, sparse.csr_matrix(X)):
+        learner = MLPRegressor(hidden_layer_sizes=(8,), max_epochs=2, random_state=0)
+        learner.fit(table, y, X_val=table[:50], y_val=y[:50])
+        learner.partial_fit(table, y)
+        found.append(learner.predict(table))
+    assert_array_equal(*found)
+
+
+@pytest.mark.parametrize(
+    "kind", ["csr", "csr with holes", "float64", "float64 by column", "float32"]
+)
+@pytest.mark.parametrize("weighted", [False, True])
+def test_a_fit_copies_x_once_into_the_tensor_it_trains_on(kind, weighted):
+    rng = np.random.default_rng(0)
+    table = sparse.random(8000, 400, density=0.01, format="csr", random_state=0)
+    y = rng.integers(2, size=8000)
+    weight = np.arange(8000) % 3 if weighted else None
+    LinearClassifier(max_epochs=1).fit(table[:300], y[:300])  # imports and caches
+    if kind == "csr with holes":
+        table.data[:9] = np.nan
+    elif kind != "csr":
+        table = table.toarray("F" if kind == "float64 by column" else "C")
+        table = table.astype(kind.split()[0], copy=False)
+    tracemalloc.start()
+    LinearClassifier(max_epochs=1, random_state=0).fit(table, y, sample_weight=weight)
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert peak < 1.4 * 4 * 8000 * 400

@@ -1,0 +1,131 @@
+"""Rows of a matrix that are chosen without being copied."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from typing import Any
+
+import numpy as np
+from scipy.sparse import issparse
+
+# A block of float64 values of this number fits a core's cache.
+_BLOCK_VALUES = 2**17
+
+
+class RowSelection:
+    """Some rows of a dense or sparse matrix, read as dense blocks or columns.
+
+    Choosing rows copies nothing, so that the only thing as large as X that a fit makes
+    of it is the tensor it trains on.
+
+    Parameters
+    ----------
+    matrix : ndarray or sparse CSR matrix of shape (n_rows, n_columns)
+    rows : ndarray of int or None, default=None
+        Row numbers; None takes all.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from torchlearners.data import RowSelection
+    >>> some = RowSelection(np.arange(6.0).reshape(3, 2))[[0, 2]]
+    >>> some.shape
+    (2, 2)
+    >>> [block.tolist() for _, block in some.blocks()]
+    [[[0.0, 1.0], [4.0, 5.0]]]
+    >>> [column.tolist() for column in some.columns()]
+    [[0.0, 4.0], [1.0, 5.0]]
+    """
+
+    def __init__(self, matrix: Any, rows: np.ndarray | None = None) -> None:
+        self.matrix = matrix
+        self.rows = rows
+
+    @classmethod
+    def of(cls, X: Any) -> RowSelection:
+        """Return `X`, as a selection of all rows where it is a matrix."""
+        return X if isinstance(X, RowSelection) else cls(X)
+
+    @property
+    def shape(self) -> tuple[int, int]:
+        """Numbers of chosen rows and of columns."""
+        n_rows, n_columns = self.matrix.shape
+        return n_rows if self.rows is None else len(self.rows), n_columns
+
+    @property
+    def dtype(self) -> np.dtype[Any]:
+        """That of the matrix."""
+        return np.dtype(self.matrix.dtype)
+
+    def __len__(self) -> int:
+        return self.shape[0]
+
+    def __getitem__(self, chosen: Any) -> RowSelection:
+        """Return the rows that an array of numbers or of bools chooses among these."""
+        rows = np.arange(len(self)) if self.rows is None else self.rows
+        return RowSelection(self.matrix, rows[np.asarray(chosen)])
+
+    def blocks(self) -> Iterator[tuple[slice, np.ndarray]]:
+        """Yield one dense block of rows after the other, and its place.
+
+        Yields
+        ------
+        place : slice
+        block : ndarray of shape (n_block_rows, n_columns)
+            Never to be written to.
+        """
+        n_rows, n_columns = self.shape
+        step = max(1, _BLOCK_VALUES // max(1, n_columns))
+        for start in range(0, n_rows, step):
+            place = slice(start, min(start + step, n_rows))
+            rows = place if self.rows is None else self.rows[place]
+            block = self.matrix[rows]
+            yield place, block.toarray() if issparse(block) else block
+
+    def columns(self, numbers: Iterable[int] | None = None) -> Iterator[np.ndarray]:
+        """Yield one dense column after the other.
+
+        Parameters
+        ----------
+        numbers : iterable of int or None, default=None
+            Which ones; None takes all.
+
+        Yields
+        ------
+        ndarray of shape (n_rows,)
+        """
+        matrix = self.matrix.tocsc() if issparse(self.matrix) else self.matrix
+        for i in range(self.shape[1]) if numbers is None else numbers:
+            column = (
+                matrix[:, [i]].toarray()[:, 0] if issparse(matrix) else matrix[:, i]
+            )
+            yield column if self.rows is None else column[self.rows]
+
+    def leading(self, n_columns: int) -> RowSelection:
+        """Return the same rows of the first columns.
+
+        Parameters
+        ----------
+        n_columns : int
+
+        Returns
+        -------
+        RowSelection
+        """
+        if n_columns == self.shape[1]:
+            return self
+        return RowSelection(self.matrix[:, :n_columns], self.rows)
+
+    def any_missing(self) -> np.ndarray:
+        """Tell of each column whether a row has no value there.
+
+        Returns
+        -------
+        ndarray of bool of shape (n_columns,)
+        """
+        missing = np.zeros(self.shape[1], dtype=bool)
+        if issparse(self.matrix) and not np.isnan(self.matrix.data).any():
+            return missing
+        for _, block in self.blocks():
+            missing |= np.isnan(block.min(axis=0))  # one pass, unlike isnan of all
+        return missing
