@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 import sklearn
 import torch
 from sklearn.base import _fit_context
+from sklearn.utils import _safe_indexing
 from sklearn.utils._param_validation import (
     HasMethods,
     Interval,
@@ -47,8 +48,10 @@ __all__ = [
     "foreach_add_",
     "fused_kernel",
     "make_constraint",
+    "member_callbacks",
     "n_samples_of",
     "open_callback_context",
+    "safe_rows",
     "safe_split",
     "same_device_and_dtype",
     "scorer_parts",
@@ -61,6 +64,7 @@ Constraint = HasMethods
 fit_context = _fit_context
 check_sample_weight = _check_sample_weight
 n_samples_of = _num_samples
+safe_rows = _safe_indexing
 safe_split = _safe_split
 
 
@@ -153,10 +157,11 @@ if TYPE_CHECKING:
 
         def set_callbacks(self, *callbacks: Any) -> Any: ...
 
+    AutoPropagatedCallback: Any
     callback_management_context: Any
 else:
     try:
-        from sklearn.callback import CallbackSupportMixin
+        from sklearn.callback import AutoPropagatedCallback, CallbackSupportMixin
         from sklearn.callback._callback_support import callback_management_context
     except ImportError:
 
@@ -185,6 +190,21 @@ def callback_teardown(estimator: Any) -> AbstractContextManager[Any]:
 def open_callback_context(estimator: Any, max_subtasks: int) -> Any:
     """Set an estimator's callbacks up; return the context of its fit."""
     return estimator._init_callback_context(max_subtasks=max_subtasks)
+
+
+def member_callbacks(fit: Any, member: Any) -> AbstractContextManager[Any]:
+    """Make the fit of a member a subtask of a fit, or do nothing where that is None.
+
+    The member, a clone, has the same callbacks; scikit-learn itself passes on those
+    that follow a fit into its parts.
+    """
+    if fit is None:
+        return nullcontext()
+    own = [
+        c for c in member._skl_callbacks if not isinstance(c, AutoPropagatedCallback)
+    ]
+    member.set_callbacks(*own)
+    return fit.subcontext(task_name="member").propagate_callback_context(member)
 
 
 class ScorerParts(NamedTuple):

@@ -1,10 +1,12 @@
 import numpy as np
 import pytest
+import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
 from torchlearners.data import (
     drop_zero_weights,
+    fold_numbers,
     merge_repeated_rows,
     validation_split,
 )
@@ -176,3 +178,28 @@ def test_rows_with_missing_values_merge_in_one_order():
         merged, _, weight = merge_repeated_rows(X[order], y, None)
         np.testing.assert_array_equal(merged, [[2, 1], [np.nan, 0], [np.nan, 1]])
         assert weight.tolist() == [1, 1, 2]
+
+
+# fold_numbers
+
+
+@given(st.integers(2, 60), st.integers(2, 8), st.integers(1, 4), st.integers(0, 99))
+def test_folds_have_equally_many_rows_and_equally_many_of_each_class(
+    n_rows, n_folds, n_classes, seed
+):
+    groups = np.random.default_rng(seed).integers(n_classes, size=n_rows)
+    generator = torch.Generator().manual_seed(seed)
+    folds = fold_numbers(n_rows, n_folds, groups, generator)
+    assert folds.shape == (n_rows,)
+    for rows in (folds, *(folds[groups == k] for k in range(n_classes))):
+        assert np.ptp(np.bincount(rows, minlength=n_folds)) <= 1
+
+
+def test_the_generator_deals_the_folds():
+    def deal(seed):
+        generator = torch.Generator().manual_seed(seed)
+        return fold_numbers(50, 5, None, generator)
+
+    np.testing.assert_array_equal(deal(0), deal(0))
+    assert (deal(0) != deal(1)).any()
+    assert (np.diff(deal(0)) != 1).any()

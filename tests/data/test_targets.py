@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 import torch
-from numpy.testing import assert_array_equal
+from numpy.testing import assert_allclose, assert_array_equal
 from scipy.special import expit, softmax
 from sklearn.exceptions import DataConversionWarning
 
@@ -228,3 +228,23 @@ def test_predictions_may_have_an_axis_in_between():
     target.fit(target.codes([[10.0, 0.0], [30.0, 2.0]]), None)
     found = target.predict(np.zeros((4, 3, 2)))
     assert_array_equal(found, np.broadcast_to([20.0, 1.0], (4, 3, 2)))
+
+
+def test_mean_logits_are_those_of_the_mean_probabilities():
+    outputs = np.stack([OUTPUTS, OUTPUTS[::-1], 3 * OUTPUTS])
+    target = ClassTarget(np.arange(3))
+    logits = target.mean_logits(outputs)
+    expected = np.mean([softmax(o, axis=1) for o in outputs.astype(float)], axis=0)
+    assert_allclose(target.probabilities(logits), expected)
+    assert_allclose(np.exp(logits), expected)
+    labels = MultilabelTarget(3)
+    logits = labels.mean_logits(outputs)
+    assert_allclose(labels.probabilities(logits), expit(outputs.astype(float)).mean(0))
+
+
+def test_mean_logits_of_sure_networks_are_finite():
+    outputs = np.float32([[[900.0, 0.0]], [[880.0, -20.0]]])
+    for target in (ClassTarget(np.arange(2)), MultilabelTarget(2)):
+        logits = target.mean_logits(outputs)
+        assert np.isfinite(logits).all()
+        assert logits[0, 0] - logits[0, 1] > 800

@@ -1,6 +1,7 @@
 """What every learner is: a scikit-learn estimator that trains a torch network."""
 
 from torchlearners.base._classifier import ClassifierLearner
+from torchlearners.base._ensemble import EnsembleLearner
 from torchlearners.base._learner import TorchLearner
 from torchlearners.base._regressor import RegressorLearner
 from torchlearners.base._scaling import ScalingLearner
@@ -8,6 +9,7 @@ from torchlearners.base._transformer import TransformerLearner
 
 __all__ = [
     "ClassifierLearner",
+    "EnsembleLearner",
     "RegressorLearner",
     "ScalingLearner",
     "TorchLearner",

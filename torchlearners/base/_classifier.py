@@ -9,7 +9,9 @@ from sklearn.utils.class_weight import compute_class_weight
 from sklearn.utils.multiclass import check_classification_targets, type_of_target
 
 from torchlearners._compat import ClassifierMixin, fit_context
-from torchlearners.base._learner import TorchLearner
+from torchlearners.base._calibration import best_temperature
+from torchlearners.base._ensemble import MEMBER_ATTRIBUTES, EnsembleLearner
+from torchlearners.base._folds import Folds
 from torchlearners.base._parameters import ATTRIBUTES
 from torchlearners.data import ClassTarget, MultilabelTarget, Target, check_labels
 from torchlearners.params import one_of, optional, param
@@ -18,10 +20,13 @@ from torchlearners.training import ClassifierNet, Net
 _CLASSES = """
 classes_ : ndarray of shape (n_classes,)
     Class labels; column numbers for a multilabel target.
+temperature_ : float or None
+    What logits are divided by, with `calibration`; above 1 where probabilities were
+    too sure.
 """
 
 
-class ClassifierLearner(ClassifierMixin, TorchLearner):
+class ClassifierLearner(ClassifierMixin, EnsembleLearner):
     """Base of classifiers: binary, multiclass and multilabel.
 
     {parameters}
@@ -47,7 +52,18 @@ class ClassifierLearner(ClassifierMixin, TorchLearner):
         "(weighted) class frequencies. Not for multilabel targets.",
     )
 
-    _doc_sections = {"attributes": ATTRIBUTES.rstrip() + _CLASSES}
+    calibration: str | None = param(
+        default=None,
+        check=optional(one_of("temperature")),
+        doc='"temperature" divides the logits of the mean probabilities by the number '
+        "that gives ``oof_prediction_`` the least weighted log loss, so that "
+        "probabilities are frequencies; needs `n_folds`. A multilabel target has one "
+        "number for all labels, whose log losses are added up.",
+    )
+
+    _doc_sections = {
+        "attributes": ATTRIBUTES.rstrip() + MEMBER_ATTRIBUTES.rstrip() + _CLASSES
+    }
 
     @fit_context(prefer_skip_nested_validation=True)
     def fit(
@@ -182,7 +198,7 @@ class ClassifierLearner(ClassifierMixin, TorchLearner):
         return self._target.probabilities(outputs)
 
     def decision_function(self, X: Any) -> np.ndarray:
-        """Return the logits.
+        """Return the logits; of several members those of their mean probabilities.
 
         Parameters
         ----------
@@ -195,6 +211,39 @@ class ClassifierLearner(ClassifierMixin, TorchLearner):
         """
         outputs = self._outputs(X)
         return self._target.decision(outputs)
+
+    def _outputs(self, X: Any) -> np.ndarray:
+        """Return the network's logits, or those that stand for all members."""
+        members = self._members()
+        if not members:
+            return super()._outputs(X)
+        return self._mean_of(members, X) / (getattr(self, "temperature_", None) or 1.0)
+
+    def _mean_of(self, members: list[Any], X: Any) -> np.ndarray:
+        outputs = np.stack([member._outputs(X) for member in members])
+        return members[0]._target.mean_logits(outputs)
+
+    def _out_of_fold(self, predicted: np.ndarray, folds: Folds) -> dict[str, Any]:
+        temperature = None
+        if self.calibration is not None:
+            temperature = best_temperature(predicted, folds.codes, folds.weight)
+            predicted = predicted / temperature
+        return {
+            "oof_prediction_": folds.target.probabilities(predicted),
+            "temperature_": temperature,
+        }
+
+    def _as_member(self) -> dict[str, Any]:
+        return {**super()._as_member(), "calibration": None}
+
+    def _check_members(self, *args: Any) -> None:
+        if self.calibration is not None and self.n_folds is None:
+            raise ValueError(
+                f"calibration={self.calibration!r} needs predictions of rows that did "
+                "not train. Set n_folds, for example n_folds=5, or use "
+                "sklearn.calibration.CalibratedClassifierCV."
+            )
+        super()._check_members(*args)
 
     def _check_same_classes(self, y: Any) -> None:
         if self._target.kind == "classes":

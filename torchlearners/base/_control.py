@@ -100,6 +100,20 @@ def add_watching_callbacks(
     net.callbacks_[place:place] = watching
 
 
+def holds_checkpoint(learner: Any) -> bool:
+    """Tell whether one of the user's callbacks writes checkpoints.
+
+    Parameters
+    ----------
+    learner : TorchLearner
+
+    Returns
+    -------
+    bool
+    """
+    return any(_is_a(item, Checkpoint) for item in learner._named_callbacks())
+
+
 def own_settings(learner: Any, module: nn.Module) -> dict[str, dict[str, float]]:
     """Return what parameters of the network have of their own in the optimizer.
 

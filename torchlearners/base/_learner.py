@@ -275,10 +275,11 @@ class TorchLearner(
                 del X, train, valid  # the tensors are all that is needed now
                 if not continuing:
                     self._before_first_step(net, data)
-                net.train_on(
+                self._train(
+                    net,
                     self._training_data(net, data),
                     held_out,
-                    resume_from=checkpoint and checkpoint["training"],
+                    checkpoint and checkpoint["training"],
                 )
         except (KeyboardInterrupt, NonFiniteLossError) as error:
             if not self._has_good_weights(net, n_before, error):
@@ -294,6 +295,10 @@ class TorchLearner(
     def _training_data(self, net: Net, data: TensorData) -> TensorData:
         """Return what the network trains on, in every fit: the training rows."""
         return data
+
+    def _train(self, net: Net, train: Any, valid: Any, resume_from: Any) -> None:
+        """Train a net that is ready."""
+        net.train_on(train, valid, resume_from=resume_from)
 
     def _seed(self, continuing: bool, checkpoint: dict[str, Any] | None) -> int:
         if continuing:

@@ -6,13 +6,15 @@ from collections.abc import Callable
 from typing import Any
 
 import numpy as np
+from scipy.special import ndtri
 from sklearn.utils.metaestimators import available_if
 from sklearn.utils.validation import check_is_fitted, column_or_1d
 
 from torchlearners._compat import RegressorMixin, fit_context
-from torchlearners.base._learner import TorchLearner
+from torchlearners.base._ensemble import EnsembleLearner
+from torchlearners.base._folds import Folds
 from torchlearners.data import Target, ValueTarget
-from torchlearners.training import LOSSES, Net, RegressorNet, promote
+from torchlearners.training import LOSSES, Gaussian, Net, RegressorNet, promote
 
 _MORE_OUTPUTS = {
     "read_quantiles": 'Fit with loss="quantile" or loss="gaussian" for quantiles.',
@@ -38,7 +40,7 @@ def _loss_has(method: str) -> Callable[[Any], bool]:
     return check
 
 
-class RegressorLearner(RegressorMixin, TorchLearner):
+class RegressorLearner(RegressorMixin, EnsembleLearner):
     """Base of regressors, with one target or several.
 
     {parameters}
@@ -150,6 +152,8 @@ class RegressorLearner(RegressorMixin, TorchLearner):
             float64, in the units and the shape of y. With ``loss="quantile"`` the
             median.
         """
+        if members := self._members():
+            return self._mean_of(members, X)
         outputs = self._outputs(X)
         return self._target.predict(self.net_.criterion_.read_points(outputs))
 
@@ -180,6 +184,14 @@ class RegressorLearner(RegressorMixin, TorchLearner):
         check_is_fitted(self)
         loss = self.net_.criterion_.loss
         at = _checked(loss.default_quantiles() if quantiles is None else quantiles)
+        members = self._members()
+        if members and isinstance(loss, Gaussian):
+            # One normal distribution, with mean and variance of the mixture.
+            return self.predict(X)[..., None] + self.predict_std(X)[..., None] * ndtri(
+                at
+            )
+        if members:
+            return np.mean([m.predict_quantiles(X, at) for m in members], axis=0)
         values = loss.read_quantiles(self._outputs(X), at)
         by_quantile = self._target.predict(np.moveaxis(values, -1, 1))
         return by_quantile if by_quantile.ndim == 2 else by_quantile.swapaxes(1, 2)
@@ -198,8 +210,18 @@ class RegressorLearner(RegressorMixin, TorchLearner):
             float64, in the units and the shape of y.
         """
         check_is_fitted(self)
+        if members := self._members():
+            variance = np.mean([m.predict_std(X) ** 2 for m in members], axis=0)
+            # What the members disagree about comes on top.
+            return np.sqrt(variance + np.var([m.predict(X) for m in members], axis=0))
         outputs = self._outputs(X)
         return self._target.spread(self.net_.criterion_.loss.read_std(outputs))
+
+    def _mean_of(self, members: list[Any], X: Any) -> np.ndarray:
+        return np.mean([member.predict(X) for member in members], axis=0)
+
+    def _out_of_fold(self, predicted: np.ndarray, folds: Folds) -> dict[str, Any]:
+        return {"oof_prediction_": predicted}
 
     def _make_target(self, y: np.ndarray, classes: Any) -> Target:
         if y.ndim == 2 and y.shape[1] == 1:

@@ -20,6 +20,7 @@ from torchlearners.data._resize import resize_image
 from torchlearners.data._row_selection import RowSelection
 from torchlearners.data._rows import (
     drop_zero_weights,
+    fold_numbers,
     merge_repeated_rows,
     validation_split,
 )
@@ -58,6 +59,7 @@ __all__ = [
     "decode_image",
     "drop_zero_weights",
     "load_images",
+    "fold_numbers",
     "merge_repeated_rows",
     "resize_image",
     "restore_target",

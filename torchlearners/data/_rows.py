@@ -6,6 +6,7 @@ from itertools import chain
 from typing import Any
 
 import numpy as np
+import torch
 from sklearn.model_selection import train_test_split
 
 from torchlearners.data._row_selection import RowSelection
@@ -165,3 +166,42 @@ def validation_split(
         rows[~lone], test_size=fraction, stratify=groups, random_state=seed
     )
     return np.sort(np.concatenate([train, rows[lone]])), np.sort(valid)
+
+
+def fold_numbers(
+    n_rows: int, n_folds: int, groups: np.ndarray | None, generator: torch.Generator
+) -> np.ndarray:
+    """Deal rows to folds, of which each gets as many, and as many of each class.
+
+    Parameters
+    ----------
+    n_rows : int
+        Number of rows.
+    n_folds : int
+        Number of folds; at most `n_rows`.
+    groups : ndarray of shape (n_rows,) or None
+        Class codes to stratify by. Of a class with fewer rows than there are folds,
+        some have none.
+    generator : torch.Generator
+        Draws the order in which rows are dealt.
+
+    Returns
+    -------
+    ndarray of int, of shape (n_rows,)
+        From 0 to ``n_folds - 1``. Sizes differ by at most one, and so do the numbers of
+        rows of a class.
+
+    Examples
+    --------
+    >>> import torch
+    >>> from torchlearners.data import fold_numbers
+    >>> folds = fold_numbers(5, 2, None, torch.Generator().manual_seed(0))
+    >>> sorted(folds.tolist())
+    [0, 0, 0, 1, 1]
+    """
+    order = torch.randperm(n_rows, generator=generator).numpy()
+    if groups is not None:
+        order = order[np.argsort(groups[order], kind="stable")]
+    folds = np.empty(n_rows, dtype=np.int64)
+    folds[order] = np.arange(n_rows) % n_folds
+    return folds

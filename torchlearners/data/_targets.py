@@ -6,7 +6,7 @@ from typing import Any, ClassVar
 
 import numpy as np
 import torch
-from scipy.special import expit
+from scipy.special import expit, log_expit, log_softmax, logsumexp
 from sklearn.utils.validation import check_consistent_length, column_or_1d
 
 from torchlearners.data._checks import check_labels
@@ -54,6 +54,19 @@ class Target:
 
     def decision(self, outputs: np.ndarray) -> np.ndarray:
         """Turn network outputs into logits, where the kind has them."""
+        raise NotImplementedError
+
+    def mean_logits(self, outputs: np.ndarray) -> np.ndarray:
+        """Return logits of the mean probabilities, where the kind has them.
+
+        Parameters
+        ----------
+        outputs : ndarray of shape (n_networks, n_samples, n_outputs)
+
+        Returns
+        -------
+        ndarray of shape (n_samples, n_outputs)
+        """
         raise NotImplementedError
 
     def spread(self, outputs: np.ndarray) -> np.ndarray:
@@ -137,6 +150,12 @@ class ClassTarget(Target):
         outputs = outputs.astype(np.float64)
         return outputs[:, 1] - outputs[:, 0] if self.n_outputs == 2 else outputs
 
+    def mean_logits(self, outputs: np.ndarray) -> np.ndarray:
+        """Return the logarithms of the mean probabilities."""
+        logs = log_softmax(outputs.astype(np.float64), axis=-1)
+        # In logarithms, where the smallest probabilities do not vanish.
+        return logsumexp(logs, axis=0) - np.log(len(outputs))
+
 
 class MultilabelTarget(Target):
     """Any number of labels a row, given as a 0/1 matrix.
@@ -199,6 +218,13 @@ class MultilabelTarget(Target):
     def decision(self, outputs: np.ndarray) -> np.ndarray:
         """Return logits in float64."""
         return outputs.astype(np.float64)
+
+    def mean_logits(self, outputs: np.ndarray) -> np.ndarray:
+        """Return the log-odds of the mean probability of each label."""
+        outputs = outputs.astype(np.float64)
+        # Sums stand for means: the logarithm of their number cancels.
+        yes = logsumexp(log_expit(outputs), axis=0)
+        return yes - logsumexp(log_expit(-outputs), axis=0)
 
 
 class ValueTarget(Target):

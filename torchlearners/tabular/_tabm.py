@@ -204,8 +204,11 @@ class TabMClassifier(BaseTabM, ClassifierLearner):
         Returns
         -------
         ndarray of shape (n_samples, k, n_classes)
-            Their mean over the members is what `predict_proba` returns.
+            Their mean over the members is what `predict_proba` returns. With
+            `n_ensemble` or `n_folds` those of all networks, side by side.
         """
+        if fits := self._members():
+            return np.concatenate([fit.predict_members(X) for fit in fits], axis=1)
         return self._by_member(X, self._target.probabilities)
 
 
@@ -255,7 +258,10 @@ class TabMRegressor(BaseTabM, RegressorLearner):
         -------
         ndarray of shape (n_samples, k, n_targets)
             In the units of y; their mean over the members is what `predict` returns.
+            With `n_ensemble` or `n_folds` those of all networks, side by side.
         """
+        if fits := self._members():
+            return np.concatenate([fit.predict_members(X) for fit in fits], axis=1)
 
         def read(outputs: np.ndarray) -> np.ndarray:
             return self._target.predict(self.net_.criterion_.read_points(outputs))

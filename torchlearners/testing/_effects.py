@@ -278,5 +278,8 @@ _SHARED: dict[str, tuple[dict[str, Any], Any]] = {
     "random_state": ({}, 1),
     "warm_start": ({_N_FITS: 2}, True),
     "verbose": ({"verbose": 0}, 2),
+    "n_ensemble": ({"n_ensemble": 1}, 2),
+    "n_folds": ({"n_folds": None}, 2),
     "class_weight": ({"class_weight": None}, {0: 5.0}),
+    "calibration": ({"calibration": None, "n_folds": 2}, "temperature"),
 }

@@ -40,6 +40,7 @@ from torchlearners.training._optimizers import (
     RMSprop,
     build_optimizer,
 )
+from torchlearners.training._stacked import StackedNets
 from torchlearners.training._state import (
     load_net_state,
     load_training_state,
@@ -79,6 +80,7 @@ __all__ = [
     "RAdam",
     "RMSprop",
     "RegressorNet",
+    "StackedNets",
     "TensorData",
     "automatic_batch_size",
     "balanced_order",

@@ -96,7 +96,7 @@ class Loss(Descriptor):
         """
         self._validate_params()
         # Parameters that are set later are for the next fit.
-        return _DeclaredCriterion(copy.deepcopy(self))
+        return DeclaredCriterion(copy.deepcopy(self))
 
 
 def weighted_mean(rows: Tensor, weight: Tensor | None) -> Tensor:
@@ -113,7 +113,7 @@ def weighted_mean(rows: Tensor, weight: Tensor | None) -> Tensor:
     return rows.mean() if weight is None else (rows * weight).sum() / weight.sum()
 
 
-class _DeclaredCriterion(Criterion):
+class DeclaredCriterion(Criterion):
     """One of our own losses."""
 
     def __init__(self, loss: Loss) -> None:
