@@ -43,10 +43,10 @@ def ours() -> dict[str, type]:
     from torchlearners.discovery import all_learners
 
     return {
-        re.sub("(Classifier|Regressor)$", "", name).lower()
-        + (" regressor" if name.endswith("Regressor") else " classifier"): learner
+        " ".join(kind.groups()).lower(): learner
         for name, learner in all_learners()
         if learner.__module__.startswith("torchlearners.tabular")
+        and (kind := re.fullmatch("(.*)(Classifier|Regressor)", name))
     }
 
 
