@@ -10,6 +10,7 @@ __all__ = [
     "ManyFeaturesWarning",
     "MeasureError",
     "NonFiniteLossError",
+    "PixelRangeWarning",
     "StorageError",
     "UnreadableImageError",
     "UnreadableImageWarning",
@@ -59,6 +60,10 @@ class CheckpointWarning(UserWarning):
 
 class ManyFeaturesWarning(UserWarning):
     """A network whose cost grows with the square of the features is given many."""
+
+
+class PixelRangeWarning(UserWarning):
+    """Images to predict have another range of pixels than those of `fit`."""
 
 
 class StorageError(ValueError):

@@ -31,6 +31,7 @@ X_R, Y_R = make_regression(90, 5, noise=10.0, random_state=0)
 X_VAL, Y_VAL = X[::3] + 0.1, Y[::3]
 
 QUICK = {
+    "preset": "simple",
     "hidden_layer_sizes": (8,),
     "max_epochs": 6,
     "lr": 0.02,

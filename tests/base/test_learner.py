@@ -546,13 +546,13 @@ class Press(Callback):
 
 rng = np.random.RandomState(0)
 X, y = rng.normal(size=(100, 4)), rng.randint(3, size=100)
-params = dict(batch_size=20, lr=0.05, dropout=0.2, random_state=0)
-learner = MLPClassifier(preset="simple", callbacks=[Press()], max_epochs=10**9, **params)
+params = dict(preset="simple", batch_size=20, lr=0.05, dropout=0.2, random_state=0)
+learner = MLPClassifier(callbacks=[Press()], max_epochs=10**9, **params)
 try:
     learner.fit(X, y, X_val=X, y_val=(y + 1) % 3)
 except KeyboardInterrupt:
     print("interrupted")
-best = MLPClassifier(preset="simple", max_epochs=learner.best_epoch_, **params).fit(X, y)
+best = MLPClassifier(max_epochs=learner.best_epoch_, **params).fit(X, y)
 assert learner.best_epoch_ < 3, learner.best_epoch_
 assert np.array_equal(learner.predict_proba(X), best.predict_proba(X))
 print("kept")

@@ -180,6 +180,14 @@ def test_rows_with_missing_values_merge_in_one_order():
         assert weight.tolist() == [1, 1, 2]
 
 
+def test_whole_numbers_are_merged_too():
+    X = np.array([[2, 9], [1, 9], [2, 9]], dtype=np.uint8)
+    merged, y, weight = merge_repeated_rows(X, np.array([1, 0, 1]), None)
+    assert merged.tolist() == [[1, 9], [2, 9]]
+    assert merged.dtype == np.uint8
+    assert (y.tolist(), weight.tolist()) == ([0, 1], [1, 2])
+
+
 # fold_numbers
 
 

@@ -8,6 +8,7 @@ from torchlearners.data import DataSpec
 from torchlearners.graph import (
     GRU,
     LSTM,
+    AvgPool2d,
     Categorical,
     CategoricalEmbedding,
     Conv1d,
@@ -21,6 +22,7 @@ from torchlearners.graph import (
     TensorSpec,
     Transformer,
 )
+from torchlearners.graph._op import trace
 
 
 def output(node, *shape, dtype=torch.float32):
@@ -66,3 +68,28 @@ def test_a_transformer_takes_source_and_target():
     small = Transformer(2, 1, 1, 8)
     module = small(Linear(4), Linear(4)).build((None, 3, 5))
     assert module(torch.rand(2, 3, 5)).shape == (2, 3, 4)
+
+
+@pytest.mark.parametrize(
+    "node",
+    [
+        Conv2d(5, 3),
+        Conv2d(5, (1, 3), padding=(0, 1), stride=2),
+        Conv2d(5, 3, dilation=2, padding=1),
+        MaxPool2d(2),
+        MaxPool2d(3, stride=2, padding=1),
+        AvgPool2d((2, 3)),
+    ],
+)
+def test_windows_know_their_output_by_rule(node):
+    spec = TensorSpec((None, 4, 11, 14))
+    known = node.known_output([spec])
+    (traced,) = trace(lambda: node.make_module([spec], ("output",)), [spec])
+    assert known.shape == traced.shape
+
+
+@pytest.mark.parametrize(
+    "node", [Conv2d(5, 3, padding="same"), MaxPool2d(2, ceil_mode=True), Conv2d(5, 99)]
+)
+def test_other_windows_are_traced(node):
+    assert node.known_output([TensorSpec((None, 4, 11, 14))]) is None

@@ -632,3 +632,22 @@ def test_mypy_reports_a_wrong_call(reported, line, error):
 )
 def test_mypy_accepts_a_right_call(reported, line):
     assert reported.get(line) is None
+
+
+def test_a_class_can_leave_out_inherited_parameters():
+    class Base(Parameters, BaseEstimator):
+        width: int = param(default=1)
+        depth: int = param(default=2)
+
+    class Flat(Base):
+        _left_out = frozenset({"depth"})
+        side: int = param(default=3)
+
+    class Flatter(Flat):
+        pass
+
+    for cls in (Flat, Flatter):
+        assert set(cls().get_params()) == {"width", "side"}
+        with pytest.raises(TypeError, match="depth"):
+            cls(depth=1)
+    assert Base().depth == 2

@@ -323,16 +323,11 @@ def test_the_validation_loss_is_that_of_the_joined_members(loss):
 # Sizes by the number of training rows
 
 
-@pytest.mark.parametrize(
-    ("n_rows", "kind", "width"),
-    [(None, ScaleEnsemble, 256), (4999, ScaleEnsemble, 256), (5000, None, 128)],
-)
-def test_few_rows_get_the_smaller_architecture_and_more_units(n_rows, kind, width):
+@pytest.mark.parametrize(("n_rows", "width"), [(None, 256), (4999, 256), (5000, 128)])
+def test_few_rows_get_more_units(n_rows, width):
     spec = DataSpec(n_numeric=3, n_outputs=2, n_rows=n_rows)
     module = TabMClassifier().build_module(spec)
     assert module.members.weight.shape == (16, width, 2)
-    shares = any(isinstance(m, BatchEnsembleLinear) for m in module.modules())
-    assert shares is (kind is None)
 
 
 def test_sizes_that_are_given_hold_for_any_number_of_rows():

@@ -16,6 +16,7 @@ X_VAL, Y_VAL = X[::4] + 0.3, Y[::4]
 VALUES = np.column_stack([X @ np.arange(6), X[:, 0] * X[:, 1]])
 
 QUICK = {
+    "preset": "simple",
     "hidden_layer_sizes": (8, 8),
     "max_epochs": 8,
     "lr": 0.02,

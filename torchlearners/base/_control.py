@@ -144,9 +144,8 @@ def _is_a(item: tuple[str, Any], kind: type) -> bool:
 
 
 def _freezing(learner: Any) -> NamedCallbacks:
-    if learner.freeze is None:
-        return []
-    return [("freeze", Freeze(select=learner.freeze))]
+    chosen = learner.value_of("freeze")
+    return [] if chosen is None else [("freeze", Freeze(select=chosen))]
 
 
 def _measures(learner: Any, target: Target, validates: bool) -> NamedCallbacks:

@@ -10,8 +10,6 @@ import torch
 
 from torchlearners._compat import safe_rows
 from torchlearners.data import (
-    ColumnEncoder,
-    check_features,
     check_weights,
     fold_numbers,
 )
@@ -48,13 +46,15 @@ class Folds:
         sample_weight: Any,
         generator: torch.Generator,
     ) -> None:
-        columns = ColumnEncoder(learner.categorical_features)
-        checked, y = check_features(learner, X, y, reset=True, columns=columns)
+        checked, y = learner.encoder().check(learner, X, y, reset=True)
         self.target = learner._make_target(y, None)
         y = y.toarray() if hasattr(y, "toarray") else y
         y = y.ravel() if y.ndim == 2 and y.shape[1] == 1 else y
         # A DataFrame keeps its names and dtypes; of the rest not all have rows to take.
-        self.X, self.y = X if hasattr(X, "columns") else checked, y
+        # Images would lose their shape.
+        images = getattr(X, "ndim", 0) > 2
+        self.X = X if hasattr(X, "columns") else np.asarray(X) if images else checked
+        self.y = y
         self.codes = self.target.codes(y)
         self.weight = check_weights(sample_weight, checked)
         self.n_folds = int(learner.n_folds)

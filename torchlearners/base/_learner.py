@@ -32,6 +32,7 @@ from torchlearners.base._rows import (
     tensors_of,
     weighted_rows,
 )
+from torchlearners.base._state import PlainState
 from torchlearners.base._views import NetworkViews
 from torchlearners.callbacks import check_identity, read_checkpoint
 from torchlearners.data import (
@@ -39,10 +40,8 @@ from torchlearners.data import (
     DataSpec,
     Schema,
     Target,
-    check_features,
     check_weights,
     merge_repeated_rows,
-    restore_target,
 )
 from torchlearners.exceptions import NonFiniteLossError
 from torchlearners.graph import Node
@@ -67,7 +66,7 @@ _ROW_MULTIPLE = 4
 
 
 class TorchLearner(
-    CallbackSupportMixin, NetworkViews, TrainingHooks, LearnerParameters
+    PlainState, CallbackSupportMixin, NetworkViews, TrainingHooks, LearnerParameters
 ):
     """Base of every learner; a new one declares parameters and writes `network`.
 
@@ -116,6 +115,10 @@ class TorchLearner(
     def schema(self) -> Schema:
         """Return how numeric features are scaled, before it is fitted."""
         return Schema()
+
+    def encoder(self) -> ColumnEncoder:
+        """Return what makes rows of numbers of X, before it is fitted."""
+        return ColumnEncoder(self.categorical_features)
 
     @property
     def history_(self) -> Any:
@@ -214,9 +217,8 @@ class TorchLearner(
         given = {"X": X, "y": y, "sample_weight": sample_weight}
         device = resolve_device(self.device)
         checkpoint = None if resume is None else read_checkpoint(resume)
-        fresh = ColumnEncoder(self.categorical_features)
-        columns = self._columns if continuing else fresh
-        X, y = check_features(self, X, y, reset=not continuing, columns=columns)
+        columns = self._columns if continuing else self.encoder()
+        X, y = columns.check(self, X, y, reset=not continuing)
         target = self._target if continuing else self._make_target(y, classes)
         seed = self._seed(continuing, checkpoint)
         codes, weight = target.codes(y), check_weights(sample_weight, X)
@@ -236,14 +238,8 @@ class TorchLearner(
         else:
             schema = self._fitted_schema(columns, train, X, seed)
             target.fit(train[1], train[2])
-        spec = DataSpec(
-            n_numeric=columns.n_numeric,
-            n_outputs=self._n_outputs(target),
-            cardinalities=columns.cardinalities,
-            feature_names=columns.feature_names,
-            target=target.kind,
-            n_rows=self._spec.n_rows if continuing else n_rows[0],
-        )
+        n_fitted = self._spec.n_rows if continuing else n_rows[0]
+        spec = columns.spec(self._n_outputs(target), target.kind, n_fitted)
         if continuing:
             check_same_outputs(self, spec, self._spec)
         generator = torch.Generator().manual_seed(seed)
@@ -331,7 +327,7 @@ class TorchLearner(
                 f"X_val={'None' if X_val is None else 'data'}, "
                 f"y_val={'None' if y_val is None else 'data'}."
             )
-        X, y = check_features(self, X_val, y_val, reset=False, columns=columns)
+        X, y = columns.check(self, X_val, y_val, reset=False)
         weight = check_weights(sample_weight_val, X)
         return weighted_rows(columns.matrix(X), target.codes(y), weight, by_class)
 
@@ -439,7 +435,7 @@ class TorchLearner(
         """Return the network's outputs for each batch."""
         if not self._is_plain(X):
             check_is_fitted(self)
-            X = check_features(self, X, reset=False, columns=self._columns)
+            X = self._columns.check(self, X, reset=False)
         net, n_rows = self.net_, X.shape[0]
         rows = self.predict_batch_size
         rows = net.evaluation_batch_size if rows == "auto" else int(rows)
@@ -473,34 +469,3 @@ class TorchLearner(
         tags.input_tags.allow_nan = True
         tags.input_tags.sparse = True
         return tags
-
-    # State as plain data: the skorch net is dropped and built again.
-
-    def __getstate__(self) -> dict[str, Any]:
-        state = dict(super().__getstate__())
-        if "net_" in state:
-            state["_net_state"] = net_state(state.pop("net_"))
-            for name in ("_spec", "_columns", "_schema", "_target"):
-                state[name] = state[name].state()
-        return state
-
-    def __setstate__(self, state: dict[str, Any]) -> None:
-        state = dict(state)
-        saved = state.pop("_net_state", None)
-        super().__setstate__(state)
-        if saved is None:
-            return
-        self._spec = DataSpec(**state["_spec"])
-        self._columns = ColumnEncoder(**state["_columns"])
-        self._schema = Schema(**state["_schema"])
-        self._target = restore_target(state["_target"])
-        try:
-            device = resolve_device(state["device_"])
-        except ValueError:  # trained on an accelerator that this machine lacks
-            device = torch.device("cpu")
-        as_fitted = type(self)(**state["_fitted_params"])
-        # A module may have drawn more than weights; the seed draws that again.
-        generator = torch.Generator().manual_seed(state["seed_"])
-        self.net_ = as_fitted._build_net(
-            self._spec, self._target, generator, device, 1, [], saved
-        )

@@ -9,7 +9,7 @@ from torchlearners.data._checks import (
 )
 from torchlearners.data._columns import ColumnEncoder
 from torchlearners.data._decode import decode_image
-from torchlearners.data._image_batches import ImageBatch, ImageReader, load_images
+from torchlearners.data._image_batches import ImageReader, LoadedImages, load_images
 from torchlearners.data._image_column import ImageColumn, as_image_column
 from torchlearners.data._image_errors import (
     ImageFailure,
@@ -38,10 +38,10 @@ __all__ = [
     "ClassTarget",
     "ColumnEncoder",
     "DataSpec",
-    "ImageBatch",
     "ImageColumn",
     "ImageFailure",
     "ImageReader",
+    "LoadedImages",
     "MultilabelTarget",
     "NoTarget",
     "RowSelection",

@@ -11,8 +11,9 @@ from typing import Any
 import numpy as np
 from scipy.sparse import csr_matrix, hstack, issparse
 
-from torchlearners.data._checks import check_range
+from torchlearners.data._checks import check_features, check_range
 from torchlearners.data._row_selection import RowSelection
+from torchlearners.data._schema import DataSpec
 from torchlearners.data._series import ArrayColumn, FrameColumn, column_of, seconds
 
 Column = ArrayColumn | FrameColumn
@@ -111,6 +112,26 @@ class ColumnEncoder:
             *(f"{self.names[i]} is missing" for i in self.indicators),
             *(self.names[i] for i in self._coded),
         )
+
+    def check(
+        self, learner: Any, X: Any, y: Any = "no_validation", *, reset: bool
+    ) -> Any:
+        """Return X as `fit` and `matrix` take it, and y where it is given.
+
+        Parameters
+        ----------
+        learner : estimator
+        X : array-like of shape (n_samples, n_features)
+        y : array-like or "no_validation", default="no_validation"
+        reset : bool
+            True in the `fit` of the learner.
+
+        Returns
+        -------
+        X or (X, y)
+            See `check_features`.
+        """
+        return check_features(learner, X, y, reset=reset, columns=self)
 
     def fit(
         self, X: Any, names: Any = None, weight: np.ndarray | None = None
@@ -227,6 +248,27 @@ class ColumnEncoder:
             for column, i, levels in zip(columns, self._coded, self.levels, strict=True)
         ]
         return hstack([numbers, missing, *codes], format="csr", dtype=X.dtype)
+
+    def spec(self, n_outputs: int, target: str, n_rows: int) -> DataSpec:
+        """Return what a network must know about the rows that `matrix` returns.
+
+        Parameters
+        ----------
+        n_outputs, target, n_rows : int, str, int
+            See `DataSpec`.
+
+        Returns
+        -------
+        DataSpec
+        """
+        return DataSpec(
+            n_numeric=self.n_numeric,
+            n_outputs=n_outputs,
+            cardinalities=self.cardinalities,
+            feature_names=self.feature_names,
+            target=target,
+            n_rows=n_rows,
+        )
 
     def state(self) -> dict[str, Any]:
         """Return plain data from which `ColumnEncoder(**state)` encodes alike."""

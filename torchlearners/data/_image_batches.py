@@ -20,7 +20,7 @@ _BLOCK = 1024
 
 
 @dataclass(eq=False)
-class ImageBatch:
+class LoadedImages:
     """Images of one size, and which rows they are.
 
     Parameters
@@ -50,7 +50,7 @@ class ImageBatch:
 class ImageReader:
     """Read rows of a column as batches of images of one size.
 
-    ``reader[rows]`` is an `ImageBatch`: rows that cannot be read are not in it, never
+    ``reader[rows]`` is an `LoadedImages`: rows that cannot be read are not in it, never
     replaced, and listed. It serves as the dataset of a torch DataLoader that has
     ``batch_size=None`` and a sampler of lists of rows, with any number of workers.
 
@@ -99,11 +99,11 @@ class ImageReader:
     def __len__(self) -> int:
         return len(self.X)
 
-    def __getitem__(self, rows: Sequence[int] | np.ndarray) -> ImageBatch:
+    def __getitem__(self, rows: Sequence[int] | np.ndarray) -> LoadedImages:
         rows = np.asarray(rows, dtype=np.int64).ravel()
         return self._batch(rows, [self._image(int(row)) for row in rows])
 
-    def read(self, rows: Any = None, n_jobs: int | None = None) -> ImageBatch:
+    def read(self, rows: Any = None, n_jobs: int | None = None) -> LoadedImages:
         """Read rows in several threads.
 
         Parameters
@@ -116,7 +116,7 @@ class ImageReader:
 
         Returns
         -------
-        ImageBatch
+        LoadedImages
         """
         rows = np.asarray(range(len(self)) if rows is None else rows, dtype=np.int64)
         chunks = [rows[i : i + _CHUNK] for i in range(0, len(rows), _CHUNK)]
@@ -139,18 +139,18 @@ class ImageReader:
 
     def _batch(
         self, rows: np.ndarray, found: list[torch.Tensor | ImageFailure]
-    ) -> ImageBatch:
+    ) -> LoadedImages:
         failures = [image for image in found if isinstance(image, ImageFailure)]
         good = [isinstance(image, torch.Tensor) for image in found]
         images = [image for image in found if isinstance(image, torch.Tensor)]
         kept = rows[np.asarray(good, dtype=bool)]
         if not images:
             shape = (0, self.X.channels, *(self.size or (0, 0)))
-            return ImageBatch(torch.zeros(shape, dtype=torch.uint8), kept, failures)
+            return LoadedImages(torch.zeros(shape, dtype=torch.uint8), kept, failures)
         for row, image in zip(kept, images, strict=True):
             if image.shape != images[0].shape:
                 raise self._several_sizes(kept[0], images[0], row, image)
-        return ImageBatch(torch.stack(images), kept, failures)
+        return LoadedImages(torch.stack(images), kept, failures)
 
     def _several_sizes(
         self, row: int, image: torch.Tensor, other_row: int, other: torch.Tensor
@@ -174,7 +174,7 @@ def load_images(
     max_bad: float | int = 0.01,
     retries: int = 3,
     n_jobs: int | None = None,
-) -> ImageBatch:
+) -> LoadedImages:
     """Read all images into memory.
 
     They need n_samples x channels x height x width bytes.
@@ -201,7 +201,7 @@ def load_images(
 
     Returns
     -------
-    ImageBatch
+    LoadedImages
 
     Raises
     ------
@@ -227,7 +227,7 @@ def load_images(
             continue
         if not n_read:
             images = block.images.new_empty(len(column), *block.images.shape[1:])
-            result = ImageBatch(images, np.empty(len(column), dtype=np.int64))
+            result = LoadedImages(images, np.empty(len(column), dtype=np.int64))
         elif images.shape[1:] != block.images.shape[1:]:
             raise reader._several_sizes(
                 result.rows[0], images, block.rows[0], block.images
@@ -236,4 +236,6 @@ def load_images(
         images[here], result.rows[here] = block.images, block.rows
         n_read += len(block)
     unreadable.warn()
-    return ImageBatch(result.images[:n_read], result.rows[:n_read], unreadable.failures)
+    return LoadedImages(
+        result.images[:n_read], result.rows[:n_read], unreadable.failures
+    )

@@ -8,11 +8,12 @@ from functools import partial
 from numbers import Integral
 from typing import Any, ClassVar
 
+import torch
 from torch import nn
 
 import torchlearners.nn as own
 from torchlearners.exceptions import ArchitectureError
-from torchlearners.graph._op import Layer, Specs, as_op, size_of
+from torchlearners.graph._op import Layer, Specs, as_op, size_of, trace
 from torchlearners.graph._recurrent import (
     Attention,
     BatchFirstGRU,
@@ -20,6 +21,7 @@ from torchlearners.graph._recurrent import (
     BatchFirstRNN,
 )
 from torchlearners.graph._specs import TensorSpec
+from torchlearners.nn import random_numbers_from
 
 layer = partial(as_op, module="torchlearners.graph")
 _SPACE = {1: ("width",), 2: ("height", "width"), 3: ("depth", "height", "width")}
@@ -69,15 +71,59 @@ class _Spatial(Layer):
         return [("batch", "channel", *_SPACE[n - 2]) for n in ndims]
 
 
+class _Strided(_Spatial):
+    """A window that moves over space by steps."""
+
+    def known_output(self, specs: Specs) -> TensorSpec | None:
+        (spec,) = specs
+        n_dims = len(spec.shape) - 2
+        defaults: dict[str, Any] = {"stride": 1, "padding": 0, "dilation": 1}
+        window = {k: vars(self).get(k, d) for k, d in defaults.items()}
+        window["kernel_size"] = vars(self)["kernel_size"]
+        if window["stride"] is None:  # that of a pool
+            window["stride"] = window["kernel_size"]
+        sizes = [_by_dimension(value, n_dims) for value in window.values()]
+        if None in sizes or None in spec.shape[1:] or getattr(self, "ceil_mode", False):
+            return None
+        try:
+            with random_numbers_from(torch.Generator()):
+                self.make_module(specs, self.outputs[:1])
+        except (RuntimeError, TypeError, ValueError) as error:
+            raise ArchitectureError(str(error).rstrip(".")) from error
+        space = [
+            (n + 2 * padding - dilation * (kernel - 1) - 1) // max(stride, 1) + 1
+            for n, stride, padding, dilation, kernel in zip(
+                spec.shape[2:], *sizes, strict=True
+            )
+        ]
+        if min(space) < 1:  # torch says it better
+            return None
+        channels = getattr(self, "out_channels", spec.shape[1])
+        names = ("batch", "channel", *_SPACE[n_dims])
+        return replace(spec, shape=(spec.shape[0], channels, *space), names=names)
+
+
 class _Pool(_Spatial):
     """A pool that can tell where it found what it kept."""
 
     outputs: ClassVar[tuple[str, ...]] = ("output", "indices")
 
+    def infer(self, specs: Specs, outputs: tuple[str, ...]) -> Specs:
+        if len(outputs) == 1:
+            return super().infer(specs, outputs)
+        self.check(specs)
+        results = trace(lambda: self.make_module(specs, outputs), specs)
+        names = self.dimension_names(specs, [len(r.shape) for r in results])
+        return [replace(r, names=n) for r, n in zip(results, names, strict=True)]
+
     def make_module(self, specs: Specs, outputs: tuple[str, ...]) -> nn.Module:
         return self._class(
             **self.arguments(specs), return_indices="indices" in outputs, **self._fixed
         )
+
+
+class _MaxPool(_Pool, _Strided):
+    """The largest value in each window."""
 
 
 class _Normalized(Layer):
@@ -170,13 +216,21 @@ class _Flattened(Layer):
         return replace(spec, shape=(spec.shape[0], size), names=("batch", "feature"))
 
 
+def _by_dimension(size: Any, n_dims: int) -> Any:
+    """Return a size for each dimension; None where it is no whole number."""
+    sizes = (size,) * n_dims if isinstance(size, Integral) else size
+    whole = isinstance(sizes, tuple | list) and len(sizes) == n_dims
+    return sizes if whole and all(isinstance(n, Integral) for n in sizes) else None
+
+
 _last = {"in_features": size_of(-1)}
 _channels = {"in_channels": size_of(1)}
 _features = {"num_features": size_of(1)}
 _tokens = {"input_size": size_of(-1)}
 _model = {"d_model": size_of(-1)}
 _batch_first: dict[str, Any] = {"batch_first": True}
-_conv = partial(layer, fills=_channels, base=_Spatial)
+_conv = partial(layer, fills=_channels, base=_Strided)
+_transposed = partial(layer, fills=_channels, base=_Spatial)
 _pool = partial(layer, base=_Pool, leave_out=("return_indices",))
 _batch_norm = partial(layer, fills=_features, _keeps_shape=True)
 _same = partial(layer, _keeps_shape=True)
@@ -202,24 +256,24 @@ Identity = layer(nn.Identity, base=_Unchanged)
 Conv1d = _conv(nn.Conv1d, _ndims=(3,))
 Conv2d = _conv(nn.Conv2d, _ndims=(4,))
 Conv3d = _conv(nn.Conv3d, _ndims=(5,))
-ConvTranspose1d = _conv(nn.ConvTranspose1d, _ndims=(3,))
-ConvTranspose2d = _conv(nn.ConvTranspose2d, _ndims=(4,))
-ConvTranspose3d = _conv(nn.ConvTranspose3d, _ndims=(5,))
+ConvTranspose1d = _transposed(nn.ConvTranspose1d, _ndims=(3,))
+ConvTranspose2d = _transposed(nn.ConvTranspose2d, _ndims=(4,))
+ConvTranspose3d = _transposed(nn.ConvTranspose3d, _ndims=(5,))
 Fold = layer(nn.Fold)
 Unfold = layer(nn.Unfold)
 
 # Pooling
-MaxPool1d = _pool(nn.MaxPool1d, _ndims=(3,))
-MaxPool2d = _pool(nn.MaxPool2d, _ndims=(4,))
-MaxPool3d = _pool(nn.MaxPool3d, _ndims=(5,))
+MaxPool1d = _pool(nn.MaxPool1d, base=_MaxPool, _ndims=(3,))
+MaxPool2d = _pool(nn.MaxPool2d, base=_MaxPool, _ndims=(4,))
+MaxPool3d = _pool(nn.MaxPool3d, base=_MaxPool, _ndims=(5,))
 AdaptiveMaxPool1d = _pool(nn.AdaptiveMaxPool1d, _ndims=(3,))
 AdaptiveMaxPool2d = _pool(nn.AdaptiveMaxPool2d, _ndims=(4,))
 AdaptiveMaxPool3d = _pool(nn.AdaptiveMaxPool3d, _ndims=(5,))
 FractionalMaxPool2d = _pool(nn.FractionalMaxPool2d, _ndims=(4,))
 FractionalMaxPool3d = _pool(nn.FractionalMaxPool3d, _ndims=(5,))
-AvgPool1d = layer(nn.AvgPool1d, base=_Spatial, _ndims=(3,))
-AvgPool2d = layer(nn.AvgPool2d, base=_Spatial, _ndims=(4,))
-AvgPool3d = layer(nn.AvgPool3d, base=_Spatial, _ndims=(5,))
+AvgPool1d = layer(nn.AvgPool1d, base=_Strided, _ndims=(3,))
+AvgPool2d = layer(nn.AvgPool2d, base=_Strided, _ndims=(4,))
+AvgPool3d = layer(nn.AvgPool3d, base=_Strided, _ndims=(5,))
 AdaptiveAvgPool1d = layer(nn.AdaptiveAvgPool1d, base=_Spatial, _ndims=(3,))
 AdaptiveAvgPool2d = layer(nn.AdaptiveAvgPool2d, base=_Spatial, _ndims=(4,))
 AdaptiveAvgPool3d = layer(nn.AdaptiveAvgPool3d, base=_Spatial, _ndims=(5,))

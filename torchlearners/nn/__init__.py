@@ -14,6 +14,13 @@ from torchlearners.nn._fit_to_data import fit_to_data
 from torchlearners.nn._function import Function
 from torchlearners.nn._gated import GEGLU, ReGLU, SwiGLU
 from torchlearners.nn._ghost_batch_norm import GhostBatchNorm1d
+from torchlearners.nn._image_blocks import (
+    ChannelNorm2d,
+    ConvNeXtBlock,
+    PatchTokens,
+    PoolPositions,
+)
+from torchlearners.nn._image_input import ImageInput
 from torchlearners.nn._mean_members import MeanMembers
 from torchlearners.nn._merging import Attend, Concat, Mean, Product, Stack, Sum
 from torchlearners.nn._neighbors import SoftNearestNeighbors
@@ -50,13 +57,16 @@ __all__ = [
     "CLSToken",
     "CategoricalEmbedding",
     "CategoricalTokenizer",
+    "ChannelNorm2d",
     "Concat",
+    "ConvNeXtBlock",
     "Dropout",
     "Entmax15",
     "ExpandMembers",
     "FTTransformerBlock",
     "Function",
     "GhostBatchNorm1d",
+    "ImageInput",
     "LinearEnsemble",
     "Mean",
     "MeanMembers",
@@ -65,10 +75,12 @@ __all__ = [
     "OneHotEmbedding",
     "PBLDEmbedding",
     "ParametricActivation",
+    "PatchTokens",
     "PeriodicEmbedding",
     "Permute",
     "PiecewiseLinearEmbedding",
     "PiecewiseLinearEncoding",
+    "PoolPositions",
     "Product",
     "ReGLU",
     "Reshape",

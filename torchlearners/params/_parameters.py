@@ -137,6 +137,8 @@ class Parameters(ParameterTooltips):
     _own_fields: ClassVar[dict[str, Field]] = {}
     _fields: ClassVar[MappingProxyType[str, Field]] = MappingProxyType({})
     _parameter_constraints: ClassVar[dict[str, Any]] = {}
+    # Inherited parameters that a class does not have.
+    _left_out: ClassVar[frozenset[str]] = frozenset()
     # Other sections of the docstring that a family of classes shares.
     _doc_sections: ClassVar[dict[str, str]] = {}
 
@@ -156,7 +158,11 @@ class Parameters(ParameterTooltips):
                 raise TypeError(f"{cls.__name__}.{name} needs a default=")
             delattr(cls, name)
         new = {name: field for name, field in own.items() if name not in inherited}
-        fields = {**new, **inherited, **own}
+        fields = {
+            name: field
+            for name, field in {**new, **inherited, **own}.items()
+            if name not in cls._left_out
+        }
         cls._own_fields = own
         cls._fields = MappingProxyType(fields)
         cls._parameter_constraints = {

@@ -29,7 +29,7 @@ from torchlearners.nn import CategoricalEmbedding
 from torchlearners.params import fraction, one_of, optional, param, positive_int
 from torchlearners.training import FULL_BATCH_ROWS
 
-# Below that, the smaller architecture is as good, and more units are affordable.
+# Below that, more units are affordable.
 _FEW_ROWS = 5000
 # Up to which number of rows there are how many in a batch.
 _BATCH_SIZES = ((2800, 32), (4500, 64), (6400, 128), (32_000, 256))
@@ -39,13 +39,13 @@ class BaseTabM(ScalingLearner):
     """Perceptrons that share most of their weights."""
 
     arch: str = param(
-        default="auto",
-        check=one_of("auto", "tabm", "tabm-mini"),
+        default="tabm-mini",
+        check=one_of("tabm", "tabm-mini"),
         tune=["tabm", "tabm-mini"],
         doc='What the members have of their own: for "tabm" the scalings before and '
         'after each linear layer, and its bias; for "tabm-mini" only a scaling of the '
-        'row. Both have a last layer for each member. "auto" is "tabm-mini" below 5000 '
-        'training rows, else "tabm".',
+        "row, which is faster and about as accurate [1]_. Both have a last layer for "
+        "each member.",
     )
     k: int = param(
         default=16,
@@ -121,7 +121,7 @@ class BaseTabM(ScalingLearner):
             "scaling_init": "normal" if embed else "random-signs",
             "scaling_chunks": _widths(spec, self.d_embedding if embed else 1),
         }
-        mini = few if self._is_auto("arch") else self.arch == "tabm-mini"
+        mini = self.arch == "tabm-mini"
         layers: list[Node] = [*table_input(spec, numbers), ExpandMembers(self.k)]
         if mini:
             layers.append(ScaleEnsemble(**scaling))
@@ -163,8 +163,8 @@ class TabMClassifier(BaseTabM, ClassifierLearner):
     `k` perceptrons share most of their weights, each is trained by a loss of its own,
     and probabilities are the mean of theirs. Among the most accurate networks for
     tables that need no search. An epoch costs `k` times that of one perceptron; the
-    defaults are smaller than those of [1]_, for a few cores: `arch`, `width` and
-    `batch_size` go by the number of training rows.
+    defaults are smaller than those of [1]_, for a few cores: `width` and `batch_size`
+    go by the number of training rows.
 
     {parameters}
 
@@ -218,8 +218,8 @@ class TabMRegressor(BaseTabM, RegressorLearner):
     `k` perceptrons share most of their weights, each is trained by a loss of its own,
     and the prediction is the mean of theirs. Among the most accurate networks for
     tables that need no search. An epoch costs `k` times that of one perceptron; the
-    defaults are smaller than those of [1]_, for a few cores: `arch`, `width` and
-    `batch_size` go by the number of training rows.
+    defaults are smaller than those of [1]_, for a few cores: `width` and `batch_size`
+    go by the number of training rows.
 
     {parameters}
 

@@ -269,6 +269,8 @@ _SHARED: dict[str, tuple[dict[str, Any], Any]] = {
     "measures_train": ({"measures_train": None}, _first),
     "measures_valid": ({**_SPLIT, "measures_valid": None}, _first),
     "eval_every": (_SPLIT, 2),
+    "data_format": ({"image_shape": (1, 2, 2)}, "channels_last"),
+    "image_shape": ({"image_shape": None}, (2, 2)),
     # Learners that take no categories refuse them.
     "categorical_features": ({}, [0]),
     "predict_batch_size": ({}, 7),

@@ -10,12 +10,14 @@ from torchlearners.graph import (
     BatchNorm1d,
     Choice,
     Dropout,
+    Flatten,
     Head,
     Linear,
     ReLU,
     Residual,
     Tanh,
 )
+from torchlearners.image import CNN, ResNet
 
 # By the name of the class without its kind, or with it for what suits one kind only. A
 # learner that is not listed is checked with its default parameters; where those are
@@ -33,6 +35,11 @@ _PARAMETERS: dict[str, list[dict[str, Any]]] = {
             >> Choice({"identity": ReLU(), "bounded": Linear(16) >> Tanh()})
             >> Head()
         },
+    ],
+    "Image": [
+        {"backbone": CNN(width=8)},
+        {"backbone": ResNet(width=8, n_stages=2, n_blocks=1)},
+        {"backbone": Flatten() >> Linear(16) >> ReLU(), "lr": 1e-2},
     ],
     "MLP": [
         {"preset": "simple", "hidden_layer_sizes": (16,)},

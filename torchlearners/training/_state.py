@@ -117,8 +117,12 @@ def load_net_state(net: Net, state: dict[str, Any]) -> Net:
                 "parameters back, or fit anew with warm_start=False."
             )
     net.module_.load_state_dict(weights)
+    parameters = dict(net.module_.named_parameters())
     if state["optimizer_class"] == type(net.optimizer_).__name__:
-        saved = to_tensors(state["optimizer"])
+        saved = {
+            name: _laid_out_as(parameters[name], to_tensors(state))
+            for name, state in state["optimizer"].items()
+        }
         names = _optimized_names(net)
         net.optimizer_.load_state_dict(
             {
@@ -209,6 +213,19 @@ def load_training_state(net: Net, state: dict[str, Any]) -> None:
         getattr(callback, "stopped_epoch_", None) is not None
         for _, callback in net.callbacks_
     )
+
+
+def _laid_out_as(parameter: torch.Tensor, state: dict[str, Any]) -> dict[str, Any]:
+    """Return an optimizer's state of a parameter with its strides.
+
+    Fused optimizers step through memory, where channels may come last.
+    """
+    return {
+        key: torch.empty_like(parameter, dtype=value.dtype, device="cpu").copy_(value)
+        if isinstance(value, torch.Tensor) and value.shape == parameter.shape
+        else value
+        for key, value in state.items()
+    }
 
 
 def _optimized_names(net: Net) -> list[str]:

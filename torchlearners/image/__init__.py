@@ -1,0 +1,26 @@
+"""Learners for images."""
+
+from torchlearners.image._backbones import (
+    CNN,
+    Backbone,
+    ConvNeXt,
+    ResNet,
+    ViT,
+    list_backbones,
+)
+from torchlearners.image._learners import ImageClassifier, ImageRegressor
+from torchlearners.image._rows import ImageSpec, PixelRows, PixelSchema
+
+__all__ = [
+    "CNN",
+    "Backbone",
+    "ConvNeXt",
+    "ImageClassifier",
+    "ImageRegressor",
+    "ImageSpec",
+    "PixelRows",
+    "PixelSchema",
+    "ResNet",
+    "ViT",
+    "list_backbones",
+]

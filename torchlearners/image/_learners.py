@@ -1,0 +1,300 @@
+"""Learners of images."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+from sklearn.base import is_classifier
+from torch import nn
+
+from torchlearners._compat import StrOptions
+from torchlearners.base import ClassifierLearner, RegressorLearner, TorchLearner
+from torchlearners.callbacks import select
+from torchlearners.data import Target
+from torchlearners.exceptions import ArchitectureError
+from torchlearners.graph import Head, Node, Pretrained, Sequence
+from torchlearners.image._backbones import BACKBONES, Backbone
+from torchlearners.image._nodes import MadeBy, Pixels, PoolPositions
+from torchlearners.image._rows import ImageSpec, PixelRows, PixelSchema
+from torchlearners.nn import ImageInput
+from torchlearners.params import (
+    SequenceOf,
+    did_you_mean,
+    non_negative,
+    one_of,
+    optional,
+    param,
+    positive,
+    positive_int,
+)
+from torchlearners.training import (
+    CrossEntropy,
+    Net,
+    promote,
+    resolve_threads,
+)
+
+# Values in the maps of a batch that is evaluated at once: some 250 MB of floats.
+_VALUES_AT_ONCE = 2**26
+_CHANNELS = 64
+_FEW_ROWS, _MANY_ROWS = 64, 1280
+
+
+class BaseImageLearner(TorchLearner):
+    """A backbone that turns images into vectors, and a linear head."""
+
+    _left_out = frozenset({"categorical_features"})
+
+    backbone: Any = param(
+        default="cnn",
+        check=[StrOptions(set(BACKBONES)), Backbone, Node, nn.Module, type, callable],
+        kw_only=False,
+        tune=["cnn", "resnet"],
+        doc="What turns images into vectors: a name (see `list_backbones`), an object "
+        "such as ``CNN(width=64)``, whose parameters are also reached as "
+        "``backbone__width``; a network written with `torchlearners.graph`, from "
+        "(batch, channel, height, width); a `torch.nn.Module` with the weights it has, "
+        "of which each fit trains a copy, or a function without arguments that returns "
+        "a new one. Maps and tokens that it returns are averaged, small maps "
+        "flattened; a linear head follows, unless a network ends in "
+        "`torchlearners.graph.Head`.",
+    )
+    data_format: str = param(
+        default="auto",
+        check=one_of("auto", "channels_last", "channels_first"),
+        doc='Where the channels of (n, height, width, channels) stand. "auto" sees it '
+        "from their number, which is 1, 3 or 4.",
+    )
+    image_shape: Any = param(
+        default=None,
+        check=optional([SequenceOf(positive_int)]),
+        doc="What a row of a 2-D X unfolds to: (height, width), or with channels where "
+        "`data_format` says. None takes a square of 1 or 3 channels of at least 8 "
+        "pixels a side where the number of values is such, and else a table: a strip "
+        "in which each place has its own meaning. Three channels come one after the "
+        'other, unless `data_format` is "channels_last".',
+    )
+    preprocessing: str | None = param(
+        default="standard",
+        check=optional(one_of("standard", "imagenet")),
+        doc="How pixels are scaled, inside the network; uint8 is first divided by 255. "
+        '"standard": each channel to mean 0 and standard deviation 1 over the training '
+        'rows; of a table, each column. "imagenet": with the constants that networks '
+        "pretrained on it want. None takes pixels as they are.",
+    )
+    backbone_lr_factor: float = param(
+        default=1.0,
+        check=non_negative,
+        tune=(0.01, 1.0, "log"),
+        doc="By what the learning rate of the backbone is multiplied. Weights that are "
+        "pretrained want less than the head.",
+    )
+    freeze: Any = param(
+        default=None,
+        doc='Weights that keep their initial values: "backbone" for all but the head, '
+        "a glob on parameter names, or a selection from "
+        "`torchlearners.callbacks.select`.",
+    )
+    batch_size: int | str = param(
+        default="auto",
+        doc='Rows in one optimizer step. "auto" takes all rows up to 64, 32 of up to '
+        "some thousand, then the power of two nearest to a fortieth of them, up to "
+        "1024. A batch that holds all rows makes weights equal to repetition exactly.",
+    )
+    loss: Any = param(
+        default="auto",
+        doc="A name, an object of `torchlearners.training` such as ``Huber(delta=2)``, "
+        "a `torch.nn` loss, or a function of outputs and encoded targets. "
+        '"auto" is cross-entropy with a label smoothing of 0.1 for classes, binary '
+        "cross-entropy for multilabel targets and the mean squared error for values.",
+    )
+    lr: Any = param(
+        default="auto",
+        check=[*one_of("auto"), *positive],
+        doc='Learning rate of the optimizer, at its peak. "auto" is 3e-3, for '
+        '"convnext" and for modules 1e-3, and for "vit" 5e-4.',
+    )
+    weight_decay: float = param(default=0.05)
+    max_epochs: int = param(default=30)
+    lr_schedule: Any = param(default="one_cycle")
+
+    def network(self, spec: ImageSpec) -> Node:  # type: ignore[override]
+        """Return the network, from rows of pixels to (batch, n_outputs)."""
+        if spec.is_strip and self.preprocessing == "imagenet":
+            raise ValueError(
+                f"preprocessing='imagenet' is for images; rows of {spec.n_numeric} "
+                "values are taken for a table. Set image_shape, or 'standard'."
+            )
+        normalize = None if spec.is_strip else self.preprocessing
+        sizes = (spec.channels, spec.height, spec.width)
+        pixels = Pixels(*sizes, channels_last=spec.channels_last, normalize=normalize)
+        backbone = self._promoted("backbone", self.backbone)
+        if isinstance(backbone, Backbone):
+            return Sequence([pixels, backbone.layers(spec), Head(name="head")])
+        if isinstance(backbone, Node):
+            if any(isinstance(node, Head) for node in backbone.walk()):
+                return Sequence([pixels, backbone])
+            return Sequence([pixels, backbone, PoolPositions(), Head(name="head")])
+        if isinstance(backbone, nn.Module):
+            made: Node = Pretrained(backbone, name="backbone")
+        elif callable(backbone):
+            made = MadeBy(backbone, name="backbone")
+        else:
+            raise ArchitectureError(
+                f"backbone={backbone!r} is not known."
+                f"{did_you_mean(str(backbone), BACKBONES)} The names are "
+                f"{sorted(BACKBONES)}; else give a node, a torch.nn.Module or a "
+                "function that returns one."
+            )
+        return Sequence([pixels, made, PoolPositions(), Head(name="head")])
+
+    def encoder(self) -> PixelRows:  # type: ignore[override]
+        """Return what makes rows of pixels of X, before it is fitted."""
+        return PixelRows(self.data_format, self.image_shape)
+
+    def schema(self) -> PixelSchema:
+        """Return how the columns of a table are scaled, before it is fitted."""
+        return PixelSchema(scaling=self.preprocessing)
+
+    def auto_values(self) -> dict[str, Any]:
+        """Return what "auto" stands for."""
+        backbone = self._promoted("backbone", self.backbone)
+        lr = 3e-3 if isinstance(backbone, Node) else 1e-3
+        values: dict[str, Any] = {"lr": getattr(backbone, "lr", lr)}
+        if is_classifier(self):
+            values["loss"] = CrossEntropy(label_smoothing=0.1)
+        return values
+
+    def value_of(self, name: str) -> Any:
+        """Return a parameter, or what "auto" or "backbone" stands for.
+
+        Parameters
+        ----------
+        name : str
+            Its name.
+
+        Returns
+        -------
+        object
+        """
+        value = super().value_of(name)
+        if name == "freeze" and isinstance(value, str) and value == "backbone":
+            return ~select.layers(-1)
+        return value
+
+    def lr_factors(self, module: nn.Module) -> dict[str, float]:
+        """Return the factor of all parameters but the head's."""
+        if self.backbone_lr_factor == 1:
+            return {}
+        names = (~select.layers(-1)).of(module)
+        return dict.fromkeys(names, self.backbone_lr_factor)
+
+    def no_weight_decay(self, module: nn.Module) -> set[str]:
+        """Return the names of biases, and of the weights of normalizations."""
+        return {name for name, p in module.named_parameters() if p.ndim < 2}
+
+    def _promoted(self, name: str, value: Any) -> Any:
+        if name == "backbone":
+            return promote(value, BACKBONES)
+        return super()._promoted(name, value)
+
+    def build_module(self, spec: Any) -> nn.Module:
+        """Return the torch module of the network, with fresh weights.
+
+        Parameters
+        ----------
+        spec : ImageSpec
+            Sizes of input and output.
+
+        Returns
+        -------
+        torch.nn.Module
+            With channels last in memory, which convolutions are fastest with.
+        """
+        module = super().build_module(spec)
+        return module.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+
+    def _build_net(self, spec: Any, target: Target, *settings: Any) -> Net:
+        net = super()._build_net(spec, target, *settings)
+        n_values = spec.height * spec.width * _CHANNELS
+        net.evaluation_batch_size = int(min(4096, max(16, _VALUES_AT_ONCE // n_values)))
+        return net
+
+    def _batch_size(self, n_rows: int) -> int:
+        # Networks of images want more steps than 30 epochs of whole batches are.
+        if self._is_auto("batch_size") and _FEW_ROWS < n_rows <= _MANY_ROWS:
+            return 32
+        return super()._batch_size(n_rows)
+
+    def _threads(self, net: Net, n_rows: int) -> int | None:
+        # A weight is used at many places of an image.
+        work = n_rows * net.n_weights * max(1, self._n_places(net) // 8)
+        return resolve_threads(self.n_threads, work)
+
+    def _n_places(self, net: Net) -> int:
+        (pixels,) = (m for m in net.module_.modules() if isinstance(m, ImageInput))
+        return int(pixels.height * pixels.width)
+
+    def _is_plain(self, X: Any) -> bool:
+        return False
+
+    def __sklearn_tags__(self) -> Any:
+        tags = super().__sklearn_tags__()
+        tags.input_tags.allow_nan = False
+        tags.input_tags.sparse = False
+        tags.input_tags.three_d_array = True
+        return tags
+
+
+class ImageClassifier(BaseImageLearner, ClassifierLearner):
+    """Neural network that tells what an image shows.
+
+    X is an array or tensor of images: (n, height, width), with channels last or first,
+    of uint8 or floats, or (n, n_pixels) as `sklearn.datasets.load_digits` gives them.
+    uint8 is never copied to floats as a whole, so a GB of images needs a GB.
+
+    {parameters}
+
+    {attributes}
+
+    See Also
+    --------
+    ImageRegressor : The same for numbers.
+
+    Examples
+    --------
+    >>> from sklearn.datasets import load_digits
+    >>> from torchlearners import ImageClassifier
+    >>> X, y = load_digits(return_X_y=True)
+    >>> learner = ImageClassifier(max_epochs=2, random_state=0).fit(X[:500], y[:500])
+    >>> learner.predict(X[500:]).shape
+    (1297,)
+    """
+
+
+class ImageRegressor(BaseImageLearner, RegressorLearner):
+    """Neural network that tells numbers from an image.
+
+    X is an array or tensor of images: (n, height, width), with channels last or first,
+    of uint8 or floats, or (n, n_pixels). uint8 is never copied to floats as a whole, so
+    a GB of images needs a GB.
+
+    {parameters}
+
+    {attributes}
+
+    See Also
+    --------
+    ImageClassifier : The same for classes.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from torchlearners import ImageRegressor
+    >>> images = np.random.default_rng(0).integers(0, 256, (60, 12, 12), dtype=np.uint8)
+    >>> brightness = images.mean(axis=(1, 2))
+    >>> learner = ImageRegressor(max_epochs=2, random_state=0).fit(images, brightness)
+    >>> learner.predict(images).shape
+    (60,)
+    """
