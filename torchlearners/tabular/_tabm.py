@@ -19,13 +19,14 @@ from torchlearners.graph import (
     LinearEnsemble,
     MeanMembers,
     Node,
+    OneHotEmbedding,
     PiecewiseLinearEmbedding,
     ReLU,
     ScaleEnsemble,
     Sequence,
     table_input,
 )
-from torchlearners.nn import CategoricalEmbedding
+from torchlearners.nn import OneHotEmbedding as OneHotModule
 from torchlearners.params import fraction, one_of, optional, param, positive_int
 from torchlearners.training import FULL_BATCH_ROWS
 
@@ -84,7 +85,7 @@ class BaseTabM(ScalingLearner):
         default=48,
         check=positive_int,
         tune=(2, 128, "log"),
-        doc="Number of bins of each numeric feature.",
+        doc="Most bins of each numeric feature; each holds at least 32 training rows.",
     )
     d_embedding: int = param(
         default=16,
@@ -113,7 +114,9 @@ class BaseTabM(ScalingLearner):
         numbers = None
         if embed:
             ple = PiecewiseLinearEmbedding(
-                n_bins=self.n_bins, d_embedding=self.d_embedding
+                n_bins=self.n_bins,
+                rows_per_bin=32,
+                d_embedding=self.d_embedding,
             )
             numbers = ple >> Flatten()
         # As in the paper: features as they are get signs, embedded ones normal numbers.
@@ -122,7 +125,10 @@ class BaseTabM(ScalingLearner):
             "scaling_chunks": _widths(spec, self.d_embedding if embed else 1),
         }
         mini = self.arch == "tabm-mini"
-        layers: list[Node] = [*table_input(spec, numbers), ExpandMembers(self.k)]
+        layers: list[Node] = [
+            *table_input(spec, numbers, OneHotEmbedding()),
+            ExpandMembers(self.k),
+        ]
         if mini:
             layers.append(ScaleEnsemble(**scaling))
         for i in range(self.n_blocks):
@@ -153,7 +159,7 @@ class BaseTabM(ScalingLearner):
 def _widths(spec: DataSpec, per_number: int) -> list[int]:
     """Return how many values of a row come from each column."""
     with torch.device("meta"):
-        tables = [CategoricalEmbedding((n,)) for n in spec.cardinalities]
+        tables = [OneHotModule((n,)) for n in spec.cardinalities]
     return [per_number] * spec.n_numeric + [t.out_features for t in tables]
 
 

@@ -229,8 +229,12 @@ def _linear(n_numeric: int, n_outputs: int) -> nn.Module:
 
 
 _SPLIT = {"early_stopping": True, "validation_fraction": 0.2}
-# Of learners around a network of the user's.
-_NETWORKS: dict[str, list[Any]] = {"module": [_linear], "network": [Head()]}
+# Of learners around a network of the user's, and of images.
+_NETWORKS: dict[str, list[Any]] = {
+    "module": [_linear],
+    "network": [Head()],
+    "image_shape": [(2, 2), (1, 2, 2)],
+}
 
 # By parameter: the circumstances in which it must matter, and another value.
 _SHARED: dict[str, tuple[dict[str, Any], Any]] = {
@@ -269,8 +273,6 @@ _SHARED: dict[str, tuple[dict[str, Any], Any]] = {
     "measures_train": ({"measures_train": None}, _first),
     "measures_valid": ({**_SPLIT, "measures_valid": None}, _first),
     "eval_every": (_SPLIT, 2),
-    "data_format": ({"image_shape": (1, 2, 2)}, "channels_last"),
-    "image_shape": ({"image_shape": None}, (2, 2)),
     # Learners that take no categories refuse them.
     "categorical_features": ({}, [0]),
     "predict_batch_size": ({}, 7),
