@@ -54,6 +54,7 @@ def measure(rounds: int) -> list[dict[str, object]]:
         X, y = make_data(STEPS // epochs * batch_size)
         tensors = torch.from_numpy(X), torch.from_numpy(y)
         learner = MLPClassifier(
+            preset="simple",
             batch_size=batch_size,
             max_epochs=epochs,
             early_stopping=False,
@@ -94,7 +95,7 @@ def _skorch(rounds: int) -> dict[str, object]:
     """Our fit as a share of skorch's default, batch 256; there is no target but 1."""
     X, y = make_data(60 * 256)
     settings = {"max_epochs": 2, "batch_size": 256}
-    ours = MLPClassifier(**settings, early_stopping=False)
+    ours = MLPClassifier(preset="simple", **settings, early_stopping=False)
 
     def skorch_fit():
         net = NeuralNetClassifier(

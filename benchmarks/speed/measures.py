@@ -20,6 +20,7 @@ def measure(rounds: int) -> list[dict[str, object]]:
 
     def seconds(callbacks: list[object]) -> float:
         learner = MLPClassifier(
+            preset="simple",
             batch_size=256,
             max_epochs=EPOCHS,
             early_stopping=False,

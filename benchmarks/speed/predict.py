@@ -15,7 +15,7 @@ def measure(rounds: int) -> list[dict[str, object]]:
     rng = np.random.default_rng(0)
     X = rng.normal(size=(2000, 20))
     y = (X[:, 0] + X[:, 1] > 0).astype(int)
-    ours = MLPClassifier(max_epochs=2, random_state=0).fit(X, y)
+    ours = MLPClassifier(preset="simple", max_epochs=2, random_state=0).fit(X, y)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", ConvergenceWarning)
         same = SklearnClassifier((128, 128), max_iter=2).fit(X, y)

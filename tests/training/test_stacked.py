@@ -155,7 +155,7 @@ def test_nets_of_other_shapes_are_trained_in_groups_of_their_own():
         {"loss": lambda output, target: output.square().mean(dim=1)},
         {"callbacks": [callback(on_batch_end=lambda net, **kwargs: None)]},
     ],
-    ids=str,
+    ids=lambda params: next(iter(params)),
 )
 def test_other_nets_do_not_wait(params):
     learners = several(max_epochs=1, **params)
