@@ -179,7 +179,7 @@ def test_weights_are_initialized_by_the_seed_alone(data):
 
 @pytest.mark.parametrize(
     ("load", "accuracy"),
-    [(load_breast_cancer, 0.96), (load_iris, 0.93), (load_wine, 0.95)],
+    [(load_breast_cancer, 0.95), (load_iris, 0.93), (load_wine, 0.95)],
 )
 def test_the_classifier_is_accurate_with_its_defaults(load, accuracy):
     X, y = load(return_X_y=True)
@@ -429,3 +429,17 @@ def test_realmlp_is_better_than_the_simple_network_at_what_wiggles():
         for preset in ("simple", "realmlp")
     }
     assert score["realmlp"] > score["simple"] + 0.05
+
+
+def test_few_rows_of_values_train_longer():
+    X = np.random.RandomState(0).normal(size=(1300, 2))
+    y = X[:, 0]
+
+    def epochs(n_rows, **params):
+        learner = MLPRegressor(hidden_layer_sizes=(2,), random_state=0, **params)
+        return learner.fit(X[:n_rows], y[:n_rows]).n_iter_
+
+    # A fifth of the rows is set aside.
+    assert [epochs(n) for n in (100, 1250, 1300)] == [256, 256, 64]
+    assert epochs(100, max_epochs=3) == 3
+    assert epochs(100, preset="simple", early_stopping=False) == 100

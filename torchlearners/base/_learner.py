@@ -339,6 +339,9 @@ class TorchLearner(
     def _split(self, target: Target, rows: Rows, seed: int) -> tuple[Rows, Rows]:
         return split_rows(target, rows, self.value_of("validation_fraction"), seed)
 
+    def _max_epochs(self, spec: DataSpec) -> int:
+        return int(self.value_of("max_epochs"))
+
     def _batch_size(self, n_rows: int) -> int:
         size = self.value_of("batch_size")
         return automatic_batch_size(n_rows) if size == "auto" else int(size)
@@ -367,7 +370,7 @@ class TorchLearner(
             generator=generator,
             lr=self.value_of("lr"),
             weight_decay=self.value_of("weight_decay"),
-            max_epochs=self.value_of("max_epochs"),
+            max_epochs=self._max_epochs(spec),
             batch_size=batch_size,
             accumulate_grad=self.accumulate_grad,
             grad_clip=self.grad_clip,

@@ -108,6 +108,9 @@ _REALMLP_CLASSES: dict[str, Any] = {
     "loss": CrossEntropy(label_smoothing=0.1),
 }
 _REALMLP_VALUES: dict[str, Any] = {"activation": "mish", "lr": 0.2}
+# Values need more steps than 64 epochs of few rows are.
+_FEW_ROWS = 1000
+_EPOCHS_OF_FEW_ROWS = 256
 # Of all parameters of such a module in a network of the preset "realmlp".
 _LR_FACTORS: dict[type[nn.Module], float] = {
     own.ScaleFeatures: 6.0,
@@ -202,7 +205,8 @@ class BaseMLP(ScalingLearner):
         default="auto",
         check=_auto(*positive_int),
         doc="Most passes over the training rows; with `warm_start` in each call of "
-        '`fit`. "auto" is 64, and 100 for "simple".',
+        '`fit`. "auto" is 64, but 256 for values of up to 1000 rows, and 100 for '
+        '"simple".',
     )
     batch_size: Any = param(
         default="auto",
@@ -269,6 +273,13 @@ class BaseMLP(ScalingLearner):
         own = _REALMLP_CLASSES if is_classifier(self) else _REALMLP_VALUES
         patience = None if self._is_auto("early_stopping") else 64
         return {**_REALMLP, **own, "patience": patience}
+
+    def _max_epochs(self, spec: DataSpec) -> int:
+        few = spec.n_rows is not None and spec.n_rows <= _FEW_ROWS
+        real = self.preset == "realmlp" and not is_classifier(self)
+        if few and real and self._is_auto("max_epochs"):
+            return _EPOCHS_OF_FEW_ROWS
+        return super()._max_epochs(spec)
 
     def network(self, spec: DataSpec) -> Node:
         """Return the layers, from rows of a table to (batch, n_outputs)."""
