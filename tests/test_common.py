@@ -35,10 +35,16 @@ from torchlearners.training import Quantile
 
 # Our tag says that X may hold NaN; tests/test_bad_inputs.py tests infinity.
 NAN_IS_REFUSED = {"check_estimators_nan_inf"}
+SIMPLE = {"preset": "simple"}
 OTHER_PARAMETERS = [
-    {"hidden_layer_sizes": 16, "normalization": "layer", "activation": "silu"},
-    {"hidden_layer_sizes": 16, "normalization": "batch"},
-    {"hidden_layer_sizes": [16], "optimizer": "lbfgs", "max_epochs": 5},
+    {
+        **SIMPLE,
+        "hidden_layer_sizes": 16,
+        "normalization": "layer",
+        "activation": "silu",
+    },
+    {**SIMPLE, "hidden_layer_sizes": 16, "normalization": "batch"},
+    {**SIMPLE, "hidden_layer_sizes": [16], "optimizer": "lbfgs", "max_epochs": 5},
 ]
 
 

@@ -6,6 +6,7 @@ Run it to draw it again: ``python docs/examples/augmentation.py``. It needs matp
 from pathlib import Path
 
 import matplotlib as mpl
+
 from torchlearners.augmentation import AugmentDisplay
 from torchlearners.datasets import make_shapes
 

@@ -17,7 +17,7 @@ from torchlearners import TabMClassifier, TabMRegressor
 from torchlearners.data import DataSpec
 from torchlearners.nn import (
     BatchEnsembleLinear,
-    CategoricalEmbedding,
+    OneHotEmbedding,
     PiecewiseLinearEncoding,
     ScaleEnsemble,
 )
@@ -64,7 +64,7 @@ def ours_like(theirs, mini):
 @pytest.mark.parametrize("embeddings", ["ple", None])
 def test_the_members_are_those_of_the_published_package(arch, embeddings):
     learner = TabMRegressor(arch=arch, num_embeddings=embeddings, **SMALL)
-    X = torch.randn(50, 3)
+    X = torch.randn(300, 3)
     ours = learner.build_module(DataSpec(n_numeric=3, n_outputs=2)).eval()
     theirs_first = None
     if embeddings:
@@ -104,7 +104,7 @@ def test_members_start_with_one_random_scaling_for_each_feature(arch):
     widths = [
         4,
         4,
-        *(t.embedding_dim for t in part(module, CategoricalEmbedding).tables),
+        *part(module, OneHotEmbedding).widths,
     ]
     starts = np.cumsum([0, *widths[:-1]])
     assert_array_equal(scaling, np.repeat(scaling[:, starts], widths, axis=1))

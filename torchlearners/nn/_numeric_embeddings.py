@@ -83,7 +83,7 @@ class PiecewiseLinearEncoding(ShowsArguments):
         A column of few different values has edges at these. A value that fills more
         than one bin counts as one bin of rows only, so that the others have bins too:
         of a column that is 0 in 95 of 100 rows, nearly all bins divide the other 5.
-        That is ours; [1]_ takes the quantiles of all rows, of which 45 of 48 are 0.
+        The paper takes the quantiles of all rows, of which 45 of 48 would be 0.
 
         Parameters
         ----------

@@ -158,9 +158,11 @@ class BaseTabM(ScalingLearner):
 
 def _widths(spec: DataSpec, per_number: int) -> list[int]:
     """Return how many values of a row come from each column."""
-    with torch.device("meta"):
-        tables = [OneHotModule((n,)) for n in spec.cardinalities]
-    return [per_number] * spec.n_numeric + [t.out_features for t in tables]
+    widths = [per_number] * spec.n_numeric
+    if spec.cardinalities:
+        with torch.device("meta"):
+            widths += OneHotModule(spec.cardinalities).widths
+    return widths
 
 
 class TabMClassifier(BaseTabM, ClassifierLearner):
