@@ -35,7 +35,7 @@ from torchlearners.training import Quantile
 
 # Our tag says that X may hold NaN; tests/test_bad_inputs.py tests infinity.
 NAN_IS_REFUSED = {"check_estimators_nan_inf"}
-SIMPLE = {"preset": "simple"}
+SIMPLE = {"preset": "simple", "hidden_layer_sizes": 16}
 OTHER_PARAMETERS = [
     {
         **SIMPLE,
@@ -43,7 +43,7 @@ OTHER_PARAMETERS = [
         "normalization": "layer",
         "activation": "silu",
     },
-    {**SIMPLE, "hidden_layer_sizes": 16, "normalization": "batch"},
+    {**SIMPLE, "normalization": "batch"},
     {**SIMPLE, "hidden_layer_sizes": [16], "optimizer": "lbfgs", "max_epochs": 5},
 ]
 

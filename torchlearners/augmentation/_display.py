@@ -19,7 +19,7 @@ _INCHES = 1.4
 class AugmentDisplay:
     """Images beside what augmentation makes of them: what the network is shown.
 
-    Make it by `from_images`.
+    Make it by `from_images` or `from_estimator`.
 
     Parameters
     ----------
@@ -88,6 +88,41 @@ class AugmentDisplay:
         variants = made.images.view(len(images), n_variants, *made.images.shape[1:])
         both = torch.cat([images.unsqueeze(1), variants], 1)
         return cls((both / batch.white).float())
+
+    @classmethod
+    def from_estimator(
+        cls,
+        estimator: Any,
+        X: Any,
+        n_variants: int = 5,
+        random_state: Any = None,
+    ) -> AugmentDisplay:
+        """Augment images as a learner does while it trains.
+
+        Parameters
+        ----------
+        estimator : learner
+            Fitted or not, with a parameter `augment` and a method ``images_of(X)``,
+            such as `torchlearners.image.ImageClassifier`.
+        X : array-like
+            Images, as the learner takes them. What mixes images with each other is not
+            shown.
+        n_variants : int, default=5
+            How often.
+        random_state : int, RandomState instance or None, default=None
+            Seed of the random numbers; None makes other ones each time.
+
+        Returns
+        -------
+        AugmentDisplay
+        """
+        if not (hasattr(estimator, "images_of") and hasattr(estimator, "augment")):
+            raise TypeError(
+                f"{estimator!r} does not augment images. Give a learner such as "
+                "ImageClassifier(augment='light'), or use from_images."
+            )
+        images = estimator.images_of(X)
+        return cls.from_images(images, estimator.augment, n_variants, random_state)
 
     def plot(self, ax: Any = None) -> AugmentDisplay:
         """Draw a row for each image: itself, then its variants.

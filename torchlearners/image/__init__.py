@@ -8,6 +8,7 @@ from torchlearners.image._backbones import (
     ViT,
     list_backbones,
 )
+from torchlearners.image._encoder import ImageEncoder
 from torchlearners.image._learners import ImageClassifier, ImageRegressor
 from torchlearners.image._rows import ImageSpec, PixelRows, PixelSchema
 
@@ -16,6 +17,7 @@ __all__ = [
     "Backbone",
     "ConvNeXt",
     "ImageClassifier",
+    "ImageEncoder",
     "ImageRegressor",
     "ImageSpec",
     "PixelRows",

@@ -4,17 +4,25 @@ from __future__ import annotations
 
 from typing import Any
 
+import numpy as np
 import torch
-from sklearn.base import is_classifier
+from sklearn.base import clone, is_classifier
 from torch import nn
 
 from torchlearners._compat import StrOptions
+from torchlearners.augmentation import (
+    AUGMENTATIONS,
+    Augment,
+    ImageOp,
+    augmentation,
+)
 from torchlearners.base import ClassifierLearner, RegressorLearner, TorchLearner
 from torchlearners.callbacks import select
 from torchlearners.data import Target
 from torchlearners.exceptions import ArchitectureError
 from torchlearners.graph import Head, Node, Pretrained, Sequence
 from torchlearners.image._backbones import BACKBONES, Backbone
+from torchlearners.image._change import BatchChange
 from torchlearners.image._nodes import MadeBy, Pixels, PoolPositions
 from torchlearners.image._rows import ImageSpec, PixelRows, PixelSchema
 from torchlearners.nn import ImageInput
@@ -83,6 +91,35 @@ class BaseImageLearner(TorchLearner):
         'rows; of a table, each column. "imagenet": with the constants that networks '
         "pretrained on it want. None takes pixels as they are.",
     )
+    augment: Any = param(
+        default=None,
+        check=optional(
+            [StrOptions(set(AUGMENTATIONS)), ImageOp, Augment, list, tuple, callable]
+        ),
+        doc='How images of training batches are changed at random: "light", "standard" '
+        'or "strong" (see `torchlearners.augmentation.augmentation`), an object such '
+        "as ``HorizontalFlip()``, a list of them, or a function from a batch of images "
+        "(n, channels, height, width) of the dtype of X to such a batch. Parameters of "
+        "steps are reached as ``augment__PadCrop__pad``. Rows that validate, and those "
+        "to predict, are left as they are, and so are all with None.",
+    )
+    mixup: float = param(
+        default=0.0,
+        check=non_negative,
+        tune=(0.0, 0.4),
+        doc="Averages each image of a training batch with another one, in shares of "
+        "the distribution Beta(mixup, mixup); its loss is that for both targets in the "
+        "same shares. 0 does not. See `torchlearners.augmentation.Mixup`.",
+    )
+    cutmix: float = param(
+        default=0.0,
+        check=non_negative,
+        tune=(0.0, 1.0),
+        doc="Pastes a rectangle of another image, whose share of the pixels has about "
+        "the distribution Beta(cutmix, cutmix); the loss as with `mixup`. 0 does not. "
+        "With both, each image gets one of the two. See "
+        "`torchlearners.augmentation.CutMix`.",
+    )
     backbone_lr_factor: float = param(
         default=1.0,
         check=non_negative,
@@ -125,6 +162,12 @@ class BaseImageLearner(TorchLearner):
             raise ValueError(
                 f"preprocessing='imagenet' is for images; rows of {spec.n_numeric} "
                 "values are taken for a table. Set image_shape, or 'standard'."
+            )
+        if spec.is_strip and (self.augment not in (None, "none") or self.cutmix):
+            raise ValueError(
+                f"augment={self.augment!r} and cutmix={self.cutmix!r} are for images; "
+                f"rows of {spec.n_numeric} values are taken for a table, whose columns "
+                "cannot be moved. Set image_shape, or augment=None and cutmix=0."
             )
         normalize = None if spec.is_strip else self.preprocessing
         sizes = (spec.channels, spec.height, spec.width)
@@ -194,7 +237,39 @@ class BaseImageLearner(TorchLearner):
         """Return the names of biases, and of the weights of normalizations."""
         return {name for name, p in module.named_parameters() if p.ndim < 2}
 
+    def images_of(self, X: Any) -> torch.Tensor:
+        """Return images as the learner reads them, before they are augmented or scaled.
+
+        Parameters
+        ----------
+        X : array-like
+            As `fit` takes it; before `fit`, layout and sizes are those of X itself.
+
+        Returns
+        -------
+        torch.Tensor of shape (n_samples, channels, height, width)
+            uint8 where X is that, else float32.
+        """
+        columns = getattr(self, "_columns", None)
+        if columns is None:
+            columns = self.encoder()
+            rows = columns.check(clone(self), X, reset=True)
+        else:
+            rows = columns.check(self, X, reset=False)
+        pixels = ImageInput(*columns.size, columns.channels_last)
+        rows = columns.matrix(rows)
+        dtype = torch.uint8 if rows.dtype == np.uint8 else torch.float32
+        return pixels.unfold(torch.as_tensor(np.ascontiguousarray(rows), dtype=dtype))
+
+    def _train(self, net: Net, train: Any, valid: Any, resume_from: Any) -> None:
+        net.change_batch = BatchChange.of(
+            self.augment, self.mixup, self.cutmix, _pixels_of(net), train.X
+        )
+        super()._train(net, train, valid, resume_from)
+
     def _promoted(self, name: str, value: Any) -> Any:
+        if name == "augment":
+            return augmentation(value)
         if name == "backbone":
             return promote(value, BACKBONES)
         return super()._promoted(name, value)
@@ -233,7 +308,7 @@ class BaseImageLearner(TorchLearner):
         return resolve_threads(self.n_threads, work)
 
     def _n_places(self, net: Net) -> int:
-        (pixels,) = (m for m in net.module_.modules() if isinstance(m, ImageInput))
+        pixels = _pixels_of(net)
         return int(pixels.height * pixels.width)
 
     def _is_plain(self, X: Any) -> bool:
@@ -245,6 +320,11 @@ class BaseImageLearner(TorchLearner):
         tags.input_tags.sparse = False
         tags.input_tags.three_d_array = True
         return tags
+
+
+def _pixels_of(net: Net) -> ImageInput:
+    (pixels,) = (m for m in net.module_.modules() if isinstance(m, ImageInput))
+    return pixels
 
 
 class ImageClassifier(BaseImageLearner, ClassifierLearner):

@@ -94,14 +94,42 @@ class ImageInput(ShowsArguments):
         torch.Tensor of shape (batch, channels, height, width)
             float32; of uint8 in [0, 1].
         """
-        if self.channels_last:
-            x = x.unflatten(1, (self.height, self.width, self.channels))
-            x = x.permute(0, 3, 1, 2)
-        else:
-            x = x.unflatten(1, (self.channels, self.height, self.width))
+        x = self.unfold(x)
         # In memory channels come last, which convolutions are fastest with.
         floats = x.to(torch.float32, memory_format=torch.channels_last)
         return floats / 255 if x.dtype == torch.uint8 else floats
+
+    def unfold(self, x: Tensor) -> Tensor:
+        """Return rows (batch, n_values) as images, of the numbers that they are.
+
+        Parameters
+        ----------
+        x : torch.Tensor of shape (batch, channels * height * width)
+
+        Returns
+        -------
+        torch.Tensor of shape (batch, channels, height, width)
+            Looks into the memory of `x`.
+        """
+        if self.channels_last:
+            x = x.unflatten(1, (self.height, self.width, self.channels))
+            return x.permute(0, 3, 1, 2)
+        return x.unflatten(1, (self.channels, self.height, self.width))
+
+    def fold(self, images: Tensor) -> Tensor:
+        """Return the rows that `unfold` makes these images of.
+
+        Parameters
+        ----------
+        images : torch.Tensor of shape (batch, channels, height, width)
+
+        Returns
+        -------
+        torch.Tensor of shape (batch, channels * height * width)
+        """
+        if self.channels_last:
+            images = images.permute(0, 2, 3, 1)
+        return images.flatten(1)
 
     def fit_to(self, x: Tensor) -> None:
         """Learn mean and standard deviation of each channel from training rows.

@@ -242,6 +242,38 @@ def loss_of_members(
     return criterion(outputs.flatten(0, 1), target.repeat_interleave(k, 0), weight)
 
 
+def training_loss(
+    criterion: Criterion,
+    outputs: Tensor,
+    target: Tensor,
+    weight: Tensor | None,
+    of_members: bool = False,
+) -> Tensor:
+    """Return the loss of rows that may have several targets, each with its weight.
+
+    Parameters
+    ----------
+    criterion : Criterion
+    outputs : torch.Tensor of shape (n_rows, n_outputs), or (n_rows, k, n_outputs)
+        The latter of an ensemble's members.
+    target : torch.Tensor of shape (n_rows, ...), or (n_rows, n_targets, ...)
+    weight : torch.Tensor of shape (n_rows,) or None, or (n_rows, n_targets)
+    of_members : bool, default=False
+        Whether outputs are those of members.
+
+    Returns
+    -------
+    torch.Tensor of shape ()
+    """
+    if weight is not None and weight.ndim == 2:
+        outputs = outputs.repeat_interleave(weight.shape[1], 0)
+        target, weight = target.flatten(0, 1), weight.flatten()
+    if of_members:
+        return loss_of_members(criterion, outputs, target, weight)
+    loss: Tensor = criterion(outputs, target, weight)
+    return loss
+
+
 def penalized(loss: Tensor, penalties: list[Tensor], weight: Tensor | None) -> Tensor:
     """Return the loss with what modules of the network add to it.
 
@@ -250,14 +282,15 @@ def penalized(loss: Tensor, penalties: list[Tensor], weight: Tensor | None) -> T
     loss : torch.Tensor of shape ()
     penalties : list of torch.Tensor of shape (n_rows,)
         See `torchlearners.nn.add_penalty`.
-    weight : torch.Tensor of shape (n_rows,) or None
+    weight : torch.Tensor of shape (n_rows,) or None, or (n_rows, n_targets)
 
     Returns
     -------
     torch.Tensor of shape ()
     """
+    by_row = weight.sum(1) if weight is not None and weight.ndim == 2 else weight
     for rows in penalties:
-        loss = loss + weighted_mean(rows, weight)
+        loss = loss + weighted_mean(rows, by_row)
     return loss
 
 
@@ -285,7 +318,8 @@ class _ForeignCriterion(Criterion):
             raise ValueError(
                 f"loss={self.function!r} returned shape {tuple(losses.shape)}, but row "
                 f"weights need one loss for each of the {len(weight)} rows. Return "
-                "unreduced losses, or fit without sample_weight and class_weight."
+                "unreduced losses, or fit without what weighs them: sample_weight, "
+                "class_weight, mixed targets."
             )
         total = weight
         if isinstance(self.function, nn.CrossEntropyLoss | nn.NLLLoss):

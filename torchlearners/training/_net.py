@@ -33,7 +33,7 @@ from torchlearners.training._batches import (
     split_batch,
     total_weight,
 )
-from torchlearners.training._losses import Criterion, loss_of_members, penalized
+from torchlearners.training._losses import Criterion, penalized, training_loss
 from torchlearners.training._optimizers import build_optimizer
 from torchlearners.training._state import load_training_state
 
@@ -130,20 +130,20 @@ class Net(NeuralNet):
         self.generator = generator
         self.n_outputs = n_outputs
         self.own_settings = own_settings
-        self.accumulate_grad = accumulate_grad
+        self.accumulate_grad = self._n_pieces = accumulate_grad
         self.grad_clip = grad_clip
         self.eval_every = eval_every
         self.row_order = row_order
         self.drop_last = drop_last
-        self.stop_training = False
+        self.stop_training = self.resuming = False
         # Of the validation rows in this epoch, where a callback wants them.
         self.valid_outputs_: Tensor | None = None
         # Rows of history that come before the training in progress.
         self.epochs_before = 0
-        self.resuming = False
         # What tells this training from others, as plain data; set by the learner.
         self.identity: dict[str, Any] = {}
-        self._n_pieces = accumulate_grad
+        # Of a training batch and a generator: what the network is shown in its place.
+        self.change_batch: Callable[[Batch, torch.Generator], Batch] | None = None
         self.iterator_valid__batch_size = self.evaluation_batch_size  # for skorch
 
     @property
@@ -388,14 +388,15 @@ class Net(NeuralNet):
         Where gradients are accumulated, or an accelerator's memory does not hold the
         batch, the batch is cut into pieces; their gradients add up to the batch's.
         """
-        optimizer = self.optimizer_
+        optimizer, change = self.optimizer_, self.change_batch
         steps: list[dict[str, Tensor]] = []
+        shown = batch if change is None else change(batch, self.device_generator)
 
         def closure() -> Tensor:
             while True:
                 try:
                     optimizer.zero_grad()
-                    steps.append(self._accumulate(batch))
+                    steps.append(self._accumulate(shown))
                     break
                 except torch.OutOfMemoryError:
                     self._halve_pieces(len(batch[1]))
@@ -437,11 +438,10 @@ class Net(NeuralNet):
                 "normalization needs two: raise batch_size, or give more than one "
                 "sample."
             ) from error
-        if self._mean_members is None:
-            loss = self.criterion_(outputs, y, weight)
-        else:
-            loss = loss_of_members(self.criterion_, outputs, y, weight)
-            outputs = self._mean_members(outputs.detach())
+        members = self._mean_members
+        loss = training_loss(self.criterion_, outputs, y, weight, members is not None)
+        if members is not None:
+            outputs = members(outputs.detach())
         return penalized(loss, penalties, weight), outputs
 
     def _halve_pieces(self, n_rows: int) -> None:
