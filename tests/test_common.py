@@ -37,12 +37,7 @@ from torchlearners.training import Quantile
 NAN_IS_REFUSED = {"check_estimators_nan_inf"}
 SIMPLE = {"preset": "simple", "hidden_layer_sizes": 16}
 OTHER_PARAMETERS = [
-    {
-        **SIMPLE,
-        "hidden_layer_sizes": 16,
-        "normalization": "layer",
-        "activation": "silu",
-    },
+    {**SIMPLE, "normalization": "layer", "activation": "silu"},
     {**SIMPLE, "normalization": "batch"},
     {**SIMPLE, "hidden_layer_sizes": [16], "optimizer": "lbfgs", "max_epochs": 5},
 ]
