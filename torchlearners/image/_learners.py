@@ -16,13 +16,15 @@ from torchlearners.augmentation import (
     ImageOp,
     augmentation,
 )
-from torchlearners.base import ClassifierLearner, RegressorLearner, TorchLearner
+from torchlearners.base import ClassifierLearner, RegressorLearner
 from torchlearners.callbacks import select
 from torchlearners.data import Target
 from torchlearners.exceptions import ArchitectureError
 from torchlearners.graph import Head, Node, Pretrained, Sequence
 from torchlearners.image._backbones import BACKBONES, Backbone
 from torchlearners.image._change import BatchChange
+from torchlearners.image._columns import pair_of
+from torchlearners.image._from_columns import SKIPPED, LearnerOfColumns
 from torchlearners.image._nodes import MadeBy, Pixels, PoolPositions
 from torchlearners.image._rows import ImageSpec, PixelRows, PixelSchema
 from torchlearners.nn import ImageInput
@@ -49,7 +51,7 @@ _CHANNELS = 64
 _FEW_ROWS, _MANY_ROWS = 64, 1280
 
 
-class BaseImageLearner(TorchLearner):
+class BaseImageLearner(LearnerOfColumns):
     """A backbone that turns images into vectors, and a linear head."""
 
     _left_out = frozenset({"categorical_features"})
@@ -194,7 +196,7 @@ class BaseImageLearner(TorchLearner):
 
     def encoder(self) -> PixelRows:  # type: ignore[override]
         """Return what makes rows of pixels of X, before it is fitted."""
-        return PixelRows(self.data_format, self.image_shape)
+        return PixelRows(self.data_format, self.image_shape, pair_of(self.image_size))
 
     def schema(self) -> PixelSchema:
         """Return how the columns of a table are scaled, before it is fitted."""
@@ -332,7 +334,12 @@ class ImageClassifier(BaseImageLearner, ClassifierLearner):
 
     X is an array or tensor of images: (n, height, width), with channels last or first,
     of uint8 or floats, or (n, n_pixels) as `sklearn.datasets.load_digits` gives them.
-    uint8 is never copied to floats as a whole, so a GB of images needs a GB.
+    Or it is a column: a `torchlearners.data.ImageColumn`, or a list, array, Series or
+    DataFrame of one column of paths, bytes, PIL images or arrays of many sizes.
+
+    uint8 is never copied to floats as a whole, so a GB of images needs a GB. `fit`
+    reads all images of a column once, into memory: n_samples x height x width x
+    channels bytes. `predict` reads a batch at a time.
 
     {parameters}
 
@@ -352,13 +359,22 @@ class ImageClassifier(BaseImageLearner, ClassifierLearner):
     (1297,)
     """
 
+    _doc_sections = {
+        "attributes": ClassifierLearner._doc_sections["attributes"].rstrip() + SKIPPED
+    }
+
 
 class ImageRegressor(BaseImageLearner, RegressorLearner):
     """Neural network that tells numbers from an image.
 
     X is an array or tensor of images: (n, height, width), with channels last or first,
-    of uint8 or floats, or (n, n_pixels). uint8 is never copied to floats as a whole, so
-    a GB of images needs a GB.
+    of uint8 or floats, or (n, n_pixels). Or it is a column: a
+    `torchlearners.data.ImageColumn`, or a list, array, Series or DataFrame of one
+    column of paths, bytes, PIL images or arrays of many sizes.
+
+    uint8 is never copied to floats as a whole, so a GB of images needs a GB. `fit`
+    reads all images of a column once, into memory: n_samples x height x width x
+    channels bytes. `predict` reads a batch at a time.
 
     {parameters}
 
@@ -378,3 +394,23 @@ class ImageRegressor(BaseImageLearner, RegressorLearner):
     >>> learner.predict(images).shape
     (60,)
     """
+
+    _doc_sections = {
+        "attributes": RegressorLearner._doc_sections["attributes"].rstrip() + SKIPPED
+    }
+
+    def predict(self, X: Any) -> np.ndarray:
+        """Predict values.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, ...), or column of images
+
+        Returns
+        -------
+        ndarray of shape (n_samples,) or (n_samples, n_targets)
+            float64, in the units and the shape of y. With ``loss="quantile"`` the
+            median. With ``on_error="impute"`` the mean of y where an image cannot be
+            read; `predict_quantiles` and `predict_std` have NaN there.
+        """
+        return self._by_batches(super().predict, X, self._mean_target)

@@ -64,6 +64,8 @@ class PixelRows:
         Where the channels are; see the learners' `data_format`.
     image_shape : tuple of int or None, default=None
         What a flat row unfolds to; see the learners' `image_shape`.
+    image_size : tuple of int or None, default=None
+        (height, width) that images must have.
     stored : tuple of int
         Shape of an image as it was given in `fit`; like all that follows learned.
     size : tuple of int
@@ -88,6 +90,7 @@ class PixelRows:
 
     data_format: str = "auto"
     image_shape: Any = None
+    image_size: Any = None
     stored: Any = ()
     size: Any = ()
     channels_last: bool = False
@@ -97,6 +100,8 @@ class PixelRows:
     def __post_init__(self) -> None:
         # From a file they come as lists.
         self.stored, self.size = tuple(self.stored), tuple(self.size)
+        if self.image_size is not None:
+            self.image_size = tuple(self.image_size)
 
     def check(
         self, learner: Any, X: Any, y: Any = "no_validation", *, reset: bool
@@ -134,11 +139,12 @@ class PixelRows:
             shape = images.shape[1:]
             rows = _finite_rows(images)
             if has_y:
-                y = _checked_target(learner, rows, y)
+                y = checked_target(learner, len(rows), y)
         if reset:
             if images is not None:  # an earlier fit may have seen a table with names
                 vars(learner).pop("feature_names_in_", None)
-            self._learn_layout(shape)
+            self.learn_layout(shape)
+            self._check_size()
             learner.n_features_in_ = rows.shape[1]
         elif shape != self.stored:
             raise _other_shape(learner, shape, self.stored)
@@ -207,7 +213,19 @@ class PixelRows:
         """Return plain data from which `PixelRows(**state)` is equal to this one."""
         return asdict(self)
 
-    def _learn_layout(self, shape: tuple[int, ...]) -> None:
+    def learn_layout(self, shape: tuple[int, ...]) -> None:
+        """Learn where sides and channels are.
+
+        Parameters
+        ----------
+        shape : tuple of int
+            Of one image, as it is given.
+
+        Raises
+        ------
+        ValueError
+            Where that can be read in two ways.
+        """
         self.stored = shape
         if len(shape) == 1 and self.image_shape is None:
             self.size, self.channels_last = _guessed_size(shape[0], self.data_format)
@@ -226,6 +244,17 @@ class PixelRows:
         channels = shape[-1] if self.channels_last else shape[0]
         space = shape[:-1] if self.channels_last else shape[1:]
         self.size = (channels, *space)
+
+    def _check_size(self) -> None:
+        if self.image_size is not None and self.size[1:] != self.image_size:
+            found, wanted = (
+                " x ".join(map(str, size)) for size in (self.size[1:], self.image_size)
+            )
+            raise ValueError(
+                f"image_size asks for images of {wanted} pixels; those of X, which are "
+                f"an array of one size, have {found}. Give ImageColumn(list(X)) to "
+                "have them resized, or leave image_size=None."
+            )
 
     def _check_range(self, rows: np.ndarray, reset: bool) -> None:
         """Warn where pixels have another range than those of `fit`."""
@@ -356,11 +385,12 @@ def _finite_rows(images: np.ndarray) -> np.ndarray:
     return rows
 
 
-def _checked_target(learner: Any, rows: np.ndarray, y: Any) -> np.ndarray:
+def checked_target(learner: Any, n_rows: int, y: Any) -> np.ndarray:
+    """Return y as an array, or raise where it is no target for so many rows."""
     if isinstance(y, torch.Tensor):
         y = y.detach().cpu().numpy()
     _, y = check_X_y(
-        np.zeros((len(rows), 1)),
+        np.zeros((n_rows, 1)),
         y,
         estimator=learner,
         multi_output=True,

@@ -16,11 +16,13 @@ from torch import nn
 
 from torchlearners._compat import StrOptions, make_constraint
 from torchlearners.callbacks import Progress, callback
+from torchlearners.data import ImageColumn
 from torchlearners.graph import Head
 from torchlearners.testing._kinds import predicts, torch_check
 from torchlearners.testing._probe import Recorder, history_rows, outputs, quick, toy
 
 _N_FITS = "number of fits"
+_IMAGES = "column of images"
 
 
 @torch_check(predicts)
@@ -121,6 +123,8 @@ def _traces(learner: Any, params: dict[str, Any]) -> dict[str, Any]:
     n_fits = params.get(_N_FITS, 1)
     settings = {"batch_size": 16, "callbacks": [], **params}
     settings.pop(_N_FITS, None)
+    if (first := settings.pop(_IMAGES, None)) is not None:
+        X = _column(first, len(X))
     settings["callbacks"] = [*settings["callbacks"], ("recorder", Recorder())]
     printed = io.StringIO()
     try:
@@ -131,6 +135,8 @@ def _traces(learner: Any, params: dict[str, Any]) -> dict[str, Any]:
     except (ArithmeticError, LookupError, RuntimeError, TypeError, ValueError) as error:
         return {"error": f"{type(error).__name__}: {error}"}
     net = fitted.net_
+    if first is not None:
+        X = X[1:]  # not all that `fit` skips can be predicted
     n_passes: list[int] = []
     hook = net.module_.register_forward_hook(lambda *_: n_passes.append(1))
     predictions = outputs(fitted, X)
@@ -216,6 +222,32 @@ def _squares(outputs: torch.Tensor, target: torch.Tensor) -> torch.Tensor:
     return (outputs - 3).square().mean(dim=1)
 
 
+class _Stumbling:
+    """A store that answers every other time, and not at first."""
+
+    asked = False
+
+    def __call__(self) -> np.ndarray:
+        self.asked = not self.asked
+        if self.asked:
+            raise TimeoutError
+        return np.zeros((5, 6))
+
+
+# What stands in the first row of a column of images.
+_FIRST_ROW = {
+    "good": lambda: np.ones((5, 6)),
+    "damaged": lambda: b"",
+    "stumbling": _Stumbling,
+}
+
+
+def _column(first: str, n_rows: int) -> ImageColumn:
+    """Return small images of no two brightnesses, after a first row of some kind."""
+    images = [np.full((5 + i % 2, 6), i / n_rows) for i in range(1, n_rows)]
+    return ImageColumn([_FIRST_ROW[first](), *images], channels=1)
+
+
 def _first_half(data: Any, generator: Any) -> torch.Tensor:
     return torch.arange(len(data) // 2)
 
@@ -286,4 +318,10 @@ _SHARED: dict[str, tuple[dict[str, Any], Any]] = {
     "n_folds": ({"n_folds": None}, 2),
     "class_weight": ({"class_weight": None}, {0: 5.0}),
     "calibration": ({"calibration": None, "n_folds": 2}, "temperature"),
+    # Of learners that read images.
+    "image_size": ({_IMAGES: "good", "image_size": None}, 8),
+    "resize": ({_IMAGES: "good", "image_size": 8, "resize": "squash"}, "pad"),
+    "on_error": ({_IMAGES: "damaged", "on_error": "skip", "max_bad": 1}, "raise"),
+    "max_bad": ({_IMAGES: "damaged", "on_error": "skip", "max_bad": 1}, 0),
+    "retries": ({_IMAGES: "stumbling", "retries": 1}, 0),
 }

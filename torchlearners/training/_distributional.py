@@ -213,7 +213,8 @@ class Gaussian(Distributional):
         ndarray of shape (n_rows, n_values)
         """
         raw = self._by_value(outputs)[..., 1].astype(np.float64)
-        return self.min_std + np.logaddexp(0, raw)
+        with np.errstate(invalid="ignore"):  # NaN stays NaN
+            return self.min_std + np.logaddexp(0, raw)
 
     def read_quantiles(self, outputs: np.ndarray, quantiles: np.ndarray) -> np.ndarray:
         """Return normal quantiles; see `Distributional.read_quantiles`."""

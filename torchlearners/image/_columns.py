@@ -1,0 +1,220 @@
+"""From columns of images, of files and of many sizes, to arrays of one size."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from numbers import Integral
+from typing import Any
+
+import numpy as np
+import torch
+from sklearn.utils.validation import check_consistent_length
+
+from torchlearners._compat import safe_rows
+from torchlearners.data import (
+    ImageColumn,
+    ImageFailure,
+    ImageReader,
+    UnreadableRows,
+    check_classes_left,
+    resize_image,
+)
+
+# What the automatic size looks at, and the longest side that it gives mixed sizes.
+_FIRST_IMAGES = 256
+_FIRST_BYTES = 2**28
+LONGEST_SIDE = 64
+_ROWS_AT_ONCE = 256
+
+
+def pair_of(size: Any) -> tuple[int, int] | None:
+    """Return height and width of an `image_size`."""
+    if size is None or isinstance(size, Integral):
+        return None if size is None else (int(size), int(size))
+    return int(size[0]), int(size[1])
+
+
+def read_images(
+    column: ImageColumn,
+    size: tuple[int, int] | None,
+    reading: dict[str, Any],
+    unreadable: UnreadableRows,
+    *,
+    channels_last: bool,
+) -> tuple[np.ndarray, np.ndarray]:
+    """Read all images of a column, each once, into one array.
+
+    Parameters
+    ----------
+    column : ImageColumn
+    size : tuple of int or None
+        Height and width; None chooses them, see `automatic_size`.
+    reading : dict
+        ``resize`` and ``retries`` of `ImageReader`.
+    unreadable : UnreadableRows
+        Is told of the rows that cannot be read, and may raise.
+    channels_last : bool
+
+    Returns
+    -------
+    images : ndarray of uint8 of shape (n_kept, height, width, channels), or \
+(n_kept, channels, height, width)
+    kept : ndarray of int of shape (n_kept,)
+        The row of the column that each image is.
+    """
+    n = len(column)
+    first, start = {}, 0
+    if size is None:
+        first, start = _first_images(column, reading["retries"], unreadable)
+        size = automatic_size([image.shape[:2] for image in first.values()])
+    space = (*size, column.channels) if channels_last else (column.channels, *size)
+    images = np.empty((n, *space), dtype=np.uint8)
+    kept = np.empty(n, dtype=np.int64)
+    n_read = 0
+
+    def put(rows: Any, batch: torch.Tensor) -> None:
+        nonlocal n_read
+        here = slice(n_read, n_read + len(batch))
+        images[here] = batch.permute(0, 2, 3, 1) if channels_last else batch
+        kept[here] = rows
+        n_read += len(batch)
+
+    for row, image in first.items():
+        pixels = torch.from_numpy(image.transpose(2, 0, 1).copy())
+        put(row, resize_image(pixels, size, reading["resize"])[None])
+    del first
+    reader = ImageReader(column, size, **reading)
+    # In blocks, so that an error that ends it all comes early.
+    for i in range(start, n, _ROWS_AT_ONCE):
+        block = reader.read(range(i, min(i + _ROWS_AT_ONCE, n)))
+        unreadable.add(block.failures)
+        put(block.rows, block.images)
+    return images[:n_read], kept[:n_read]
+
+
+def automatic_size(sizes: list[tuple[int, ...]]) -> tuple[int, int]:
+    """Return one size for images: the one they share, else one like their medians.
+
+    Parameters
+    ----------
+    sizes : list of (height, width)
+
+    Returns
+    -------
+    height, width : int
+        Of mixed sizes the median height and width; where one is above 64, both are made
+        smaller by the same factor.
+
+    Examples
+    --------
+    >>> from torchlearners.image._columns import automatic_size
+    >>> automatic_size([(300, 200), (300, 200)])
+    (300, 200)
+    >>> automatic_size([(300, 200), (260, 240), (256, 192)])
+    (64, 49)
+    """
+    if len(set(sizes)) == 1:
+        return int(sizes[0][0]), int(sizes[0][1])
+    sides = np.median(np.array(sizes), axis=0)
+    sides = sides * min(1.0, LONGEST_SIDE / sides.max())
+    height, width = (max(1, round(side)) for side in sides.tolist())
+    return height, width
+
+
+def batches_of(
+    column: ImageColumn,
+    size: tuple[int, int],
+    n_rows: int,
+    reading: dict[str, Any],
+    unreadable: UnreadableRows,
+    *,
+    channels_last: bool,
+) -> Iterator[tuple[np.ndarray, np.ndarray]]:
+    """Yield the images of a column and their row numbers, some rows at a time.
+
+    Parameters
+    ----------
+    column, size, reading, unreadable, channels_last
+        See `read_images`.
+    n_rows : int
+        Rows in a batch; those that cannot be read are missing from it.
+
+    Yields
+    ------
+    images, rows : ndarray
+        Never of no rows.
+    """
+    reader = ImageReader(column, size, **reading)
+    for i in range(0, len(column), n_rows):
+        batch = reader.read(range(i, min(i + n_rows, len(column))))
+        unreadable.add(batch.failures)
+        if len(batch):
+            axes = (0, 2, 3, 1) if channels_last else (0, 1, 2, 3)
+            yield batch.images.numpy().transpose(axes), batch.rows
+
+
+def rows_left(
+    kept: np.ndarray, column: ImageColumn, y: Any, sample_weight: Any, by_class: bool
+) -> tuple[Any, Any]:
+    """Return y and weights of the rows whose images were read.
+
+    Parameters
+    ----------
+    kept : ndarray of int
+        These rows.
+    column : ImageColumn
+    y, sample_weight : object
+        As given to `fit`.
+    by_class : bool
+        Whether y holds classes, of which each must keep a row.
+
+    Returns
+    -------
+    y, sample_weight : object
+
+    Raises
+    ------
+    UnreadableImageError
+        Where a class lost all of its rows.
+    """
+    if len(kept) == len(column):
+        return y, sample_weight
+    if isinstance(y, torch.Tensor):
+        y = y.numpy(force=True)
+    if by_class and np.ndim(y) == 1:
+        check_classes_left(y, kept)
+    if np.ndim(sample_weight) > 0:
+        sample_weight = safe_rows(sample_weight, kept)
+    return safe_rows(y, kept), sample_weight
+
+
+def check_lengths(column: ImageColumn, y: Any, sample_weight: Any) -> None:
+    """Raise, before anything is read, where there is not one y or weight a row."""
+    if not len(column):
+        raise ValueError(
+            "Found array with 0 sample(s) (shape=(0,)) while a minimum of 1 is "
+            "required."
+        )
+    weights = sample_weight if np.ndim(sample_weight) else None
+    check_consistent_length(column, y, weights)
+
+
+def _first_images(
+    column: ImageColumn, retries: int, unreadable: UnreadableRows
+) -> tuple[dict[int, np.ndarray], int]:
+    """Return the first images by row, and the row after them.
+
+    Those that cannot be read do not count, so that leaving them out is the same as not
+    having them.
+    """
+    found: dict[int, np.ndarray] = {}
+    n_bytes = row = 0
+    while row < len(column) and len(found) < _FIRST_IMAGES and n_bytes < _FIRST_BYTES:
+        image = column.read(row, retries=retries)
+        if isinstance(image, ImageFailure):
+            unreadable.add([image])
+        else:
+            found[row] = image
+            n_bytes += image.nbytes
+        row += 1
+    return found, row

@@ -1,0 +1,310 @@
+"""Learners that read columns of images: files, bytes, and arrays of many sizes."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Callable
+from numbers import Integral, Real
+from typing import Any
+
+import numpy as np
+from sklearn.base import is_classifier
+from sklearn.utils.validation import check_is_fitted
+
+from torchlearners._compat import Interval, n_samples_of
+from torchlearners.base import TorchLearner
+from torchlearners.data import (
+    ImageColumn,
+    ImageFailure,
+    UnreadableRows,
+    as_image_column,
+    check_weights,
+)
+from torchlearners.image._columns import (
+    batches_of,
+    check_lengths,
+    pair_of,
+    read_images,
+    rows_left,
+)
+from torchlearners.image._rows import PixelRows, checked_target
+from torchlearners.params import (
+    SequenceOf,
+    non_negative_int,
+    one_of,
+    optional,
+    param,
+    positive_int,
+)
+
+SKIPPED = """
+skipped_ : list of ImageFailure
+    Rows of X that ``on_error="skip"`` left out of the last fit: (row, path, reason).
+"""
+# What is the whole learner's, and not that of one of its members.
+_OWN = ("skipped_", "_y_sum", "_y_weight")
+
+
+class LearnerOfColumns(TorchLearner):
+    """Base of learners of arrays of images that also read columns of images.
+
+    A column becomes an array before anything else is done with it, so that all the rest
+    of `fit` knows of arrays only.
+    """
+
+    image_size: Any = param(
+        default=None,
+        check=optional([*positive_int, SequenceOf(positive_int, length=2)]),
+        tune=[32, 64],
+        doc="(height, width) in pixels that the images of a column are brought to; an "
+        "int is both. None looks at the first 256 images that can be read (or fewer, "
+        "of 256 MiB): the size that they share, else their median height and width, "
+        "both made smaller by one factor where one is above 64. An array has images of "
+        "one size, which `image_size` must be where it is set.",
+    )
+    resize: str = param(
+        default="squash",
+        check=one_of("squash", "crop", "pad"),
+        doc="How images of a column get that size: stretched, cut to its ratio of "
+        "sides, or with black margins; see `torchlearners.data.resize_image`.",
+    )
+    on_error: str = param(
+        default="raise",
+        check=one_of("raise", "skip", "impute"),
+        doc="What becomes of the rows of a column whose images cannot be read; none is "
+        'ever replaced by another row. "raise" raises an error. "skip" leaves them out '
+        "of `fit`, with their y and weights (see ``skipped_``), and raises in "
+        '`predict`, which has one prediction for each row. "impute" raises in `fit`, '
+        "and predicts what was known of y without X, with one warning that names the "
+        "rows: the frequencies of the classes in `fit`, or the mean of y. For both, "
+        'fit with "skip", and then call ``set_params(on_error="impute")``. '
+        "Rows of X_val must be readable.",
+    )
+    max_bad: Any = param(
+        default=0.01,
+        check=[
+            Interval(Real, 0, 1, closed="both"),
+            Interval(Integral, 0, None, closed="left"),
+        ],
+        doc='The rows that "skip" may leave out: a float is a share, an int a number.',
+    )
+    retries: int = param(
+        default=3,
+        check=non_negative_int,
+        doc="How often an image is read again after an error of a store that may pass, "
+        "such as a timeout: after 0.1 seconds, then twice as long each time.",
+    )
+    # From columns to arrays.
+
+    def _fit(
+        self,
+        X: Any,
+        y: Any,
+        sample_weight: Any = None,
+        validation: tuple[Any, Any, Any] = (None, None, None),
+        *,
+        continuing: bool,
+        one_epoch: bool = False,
+        **how: Any,
+    ) -> Any:
+        """Fit to arrays, also where X is a column, whose images are read first."""
+        layout = self._columns if continuing else None
+        column, names = self._as_column(X, layout), None
+        failures: list[ImageFailure] = []
+        if column is not None:
+            names = self._checked_names(X, continuing)
+            check_lengths(column, y, sample_weight)
+            on_error = "skip" if self.on_error == "skip" else "raise"
+            unreadable = UnreadableRows(column, on_error, self.max_bad)
+            X, kept = self._read(column, layout, unreadable)
+            by_class = is_classifier(self) and not one_epoch
+            y, sample_weight = rows_left(kept, column, y, sample_weight, by_class)
+            unreadable.warn()
+            failures = unreadable.failures
+        X_val, *others = validation
+        if X_val is not None and as_image_column(X_val) is not None:
+            layout = layout or self._layout_of(X)
+            valid = self._as_column(X_val, layout)
+            validation = (self._read(valid, layout, UnreadableRows(valid))[0], *others)
+        net = self.__dict__.get("net_")
+        try:
+            return super()._fit(
+                X,
+                y,
+                sample_weight,
+                validation,
+                continuing=continuing,
+                one_epoch=one_epoch,
+                **how,
+            )
+        finally:
+            # An interrupted fit is one too, where it left a network.
+            if self.__dict__.get("net_") is not net:
+                self.skipped_ = failures
+                self._learn_mean(y, sample_weight, adds=continuing and one_epoch)
+                if column is not None and not continuing:
+                    self._keep_names(names)
+
+    def _as_column(self, X: Any, layout: PixelRows | None) -> ImageColumn | None:
+        """Return X as a column of images like those of a layout, or None."""
+        channels = 3 if layout is None else layout.size[0]
+        column = as_image_column(X, channels=channels if channels in (1, 3) else 3)
+        if column is None or layout is None:
+            return column
+        name = type(self).__name__
+        if layout.is_strip:
+            raise ValueError(
+                f"X is a column of images, but {name} was fitted with a table of "
+                f"{layout.size[-1]} features."
+            )
+        if column.channels != channels:
+            raise ValueError(
+                f"X is a column of images with channels={column.channels}, but those "
+                f"that {name} was fitted with had {channels}. Set channels of "
+                "ImageColumn, which may be 1 or 3, to that number."
+            )
+        return column
+
+    def _read(
+        self, column: ImageColumn, layout: PixelRows | None, unreadable: UnreadableRows
+    ) -> tuple[np.ndarray, np.ndarray]:
+        """Return images as an array of a layout, or of a new one, and their rows."""
+        if layout is None:
+            size, last = pair_of(self.image_size), self.data_format != "channels_first"
+        else:
+            size, last = layout.size[1:], layout.channels_last
+        images, kept = read_images(
+            column, size, self._reading(), unreadable, channels_last=last
+        )
+        if layout is not None:
+            return images.reshape(len(images), *layout.stored), kept
+        return images.squeeze(
+            -1 if last else 1
+        ) if column.channels == 1 else images, kept
+
+    def _reading(self) -> dict[str, Any]:
+        return {"resize": self.resize, "retries": self.retries}
+
+    def _layout_of(self, X: Any) -> PixelRows:
+        layout: PixelRows = self.encoder()  # type: ignore[assignment]
+        layout.learn_layout(np.shape(X)[1:])
+        return layout
+
+    # What is learned beside the network.
+
+    def _learn_mean(self, y: Any, sample_weight: Any, adds: bool) -> None:
+        """Sum up y, whose mean is the answer where there is no image."""
+        if self._target.kind == "nothing":
+            return
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # they have been shown
+            y = checked_target(self, n_samples_of(y), y)
+            codes = self._target.codes(y)
+        weight = check_weights(sample_weight, codes)
+        weight = np.ones(len(codes)) if weight is None else weight
+        if self._target.kind == "classes":
+            y_sum = np.bincount(codes, weight, minlength=self._target.n_outputs)
+        else:
+            y_sum = weight @ codes
+        before = (self._y_sum, self._y_weight) if adds else (0.0, 0.0)
+        self._y_sum = before[0] + y_sum
+        self._y_weight = before[1] + float(weight.sum())
+
+    def _checked_names(self, X: Any, fitted: bool) -> list[str] | None:
+        """Return the name of a DataFrame's only column, which `fit` may have seen."""
+        columns = getattr(X, "columns", None)
+        if columns is None or not all(isinstance(name, str) for name in columns):
+            return None
+        names = list(columns)
+        known = getattr(self, "feature_names_in_", None)
+        if fitted and known is not None and list(known) != names:
+            raise ValueError(
+                "The feature names should match those that were passed during fit. "
+                f"Got {names}; fit had {list(known)}."
+            )
+        return names
+
+    def _keep_names(self, names: list[str] | None) -> None:
+        # A column has no features, as in the vectorizers of texts.
+        for learner in (self, *(getattr(self, "members_", None) or [])):
+            vars(learner).pop("n_features_in_", None)
+        if names is not None:
+            self.feature_names_in_ = np.array(names, dtype=object)
+            self.n_features_in_ = 1
+
+    # The walk through predict.
+
+    def _outputs(self, X: Any) -> np.ndarray:
+        return self._by_batches(super()._outputs, X, self._prior_outputs)
+
+    def _by_batches(
+        self,
+        function: Callable[[np.ndarray], np.ndarray],
+        X: Any,
+        otherwise: Callable[[], Any],
+    ) -> np.ndarray:
+        """Return what a function of arrays gives for each row, also of a column.
+
+        With ``on_error="impute"``, `otherwise` gives what stands for rows that cannot
+        be read.
+        """
+        check_is_fitted(self)
+        layout: PixelRows = self._columns  # type: ignore[assignment]
+        column = self._as_column(X, layout)
+        if column is None:
+            return function(X)
+        self._checked_names(X, fitted=True)
+        on_error = "impute" if self.on_error == "impute" else "raise"
+        unreadable = UnreadableRows(column, on_error)
+        n_rows = self.predict_batch_size
+        n_rows = self.net_.evaluation_batch_size if n_rows == "auto" else int(n_rows)
+        batches = batches_of(
+            column,
+            layout.size[1:],
+            n_rows,
+            self._reading(),
+            unreadable,
+            channels_last=layout.channels_last,
+        )
+        rows, parts = [], []
+        for images, which in batches:
+            parts.append(function(images.reshape(len(images), *layout.stored)))
+            rows.append(which)
+        unreadable.warn()
+        if not unreadable.failures and parts:
+            return parts[0] if len(parts) == 1 else np.concatenate(parts)
+        # One image of zeros tells the shape where none can be read.
+        like = parts[0] if parts else function(np.zeros((1, *layout.stored), np.uint8))
+        values = np.empty((len(column), *like.shape[1:]), dtype=like.dtype)
+        values[...] = otherwise()
+        for which, part in zip(rows, parts, strict=True):
+            values[which] = part
+        return values
+
+    def _mean_target(self) -> Any:
+        mean = self._y_sum / self._y_weight
+        return mean[0] if getattr(self._target, "flat", False) else mean
+
+    def _prior_outputs(self) -> Any:
+        """Return logits of the frequencies in y; NaN where outputs are no logits."""
+        if self._target.kind not in ("classes", "labels"):
+            return np.nan
+        mean = self._y_sum / self._y_weight
+        with np.errstate(divide="ignore"):
+            if self._target.kind == "labels":
+                return np.log(mean) - np.log(1 - mean)
+            return np.log(mean)
+
+    # State as plain data.
+
+    def __getstate__(self) -> dict[str, Any]:
+        state = dict(super().__getstate__())
+        state.update({name: vars(self)[name] for name in _OWN if name in vars(self)})
+        if "skipped_" in state:
+            state["skipped_"] = [tuple(failure) for failure in state["skipped_"]]
+        return state
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        super().__setstate__(state)
+        if "skipped_" in vars(self):
+            self.skipped_ = [ImageFailure(*failure) for failure in self.skipped_]
