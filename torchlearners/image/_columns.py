@@ -63,7 +63,8 @@ def read_images(
         The row of the column that each image is.
     """
     n = len(column)
-    first, start = {}, 0
+    first: dict[int, np.ndarray] = {}
+    start = 0
     if size is None:
         first, start = _first_images(column, reading["retries"], unreadable)
         size = automatic_size([image.shape[:2] for image in first.values()])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import warnings
 from collections.abc import Callable
 from numbers import Integral, Real
@@ -45,12 +46,16 @@ skipped_ : list of ImageFailure
 _OWN = ("skipped_", "_y_sum", "_y_weight")
 
 
-class LearnerOfColumns(TorchLearner):
+class BaseColumnLearner(TorchLearner):
     """Base of learners of arrays of images that also read columns of images.
 
     A column becomes an array before anything else is done with it, so that all the rest
     of `fit` knows of arrays only.
     """
+
+    data_format: str
+    _y_sum: Any
+    _y_weight: float
 
     image_size: Any = param(
         default=None,
@@ -124,9 +129,11 @@ class LearnerOfColumns(TorchLearner):
         X_val, *others = validation
         if X_val is not None and as_image_column(X_val) is not None:
             layout = layout or self._layout_of(X)
-            valid = self._as_column(X_val, layout)
+            valid: Any = self._as_column(X_val, layout)
             validation = (self._read(valid, layout, UnreadableRows(valid))[0], *others)
-        net = self.__dict__.get("net_")
+        net, n_features = (vars(self).get(k) for k in ("net_", "n_features_in_"))
+        if continuing:  # the base looks at it, whether a column had any or not
+            self.n_features_in_ = math.prod(self._columns.size)
         try:
             return super()._fit(
                 X,
@@ -138,6 +145,8 @@ class LearnerOfColumns(TorchLearner):
                 **how,
             )
         finally:
+            if continuing:
+                self._keep_n_features(n_features)
             # An interrupted fit is one too, where it left a network.
             if self.__dict__.get("net_") is not net:
                 self.skipped_ = failures
@@ -230,7 +239,12 @@ class LearnerOfColumns(TorchLearner):
             vars(learner).pop("n_features_in_", None)
         if names is not None:
             self.feature_names_in_ = np.array(names, dtype=object)
-            self.n_features_in_ = 1
+            self._keep_n_features(1)
+
+    def _keep_n_features(self, n_features: int | None) -> None:
+        vars(self).pop("n_features_in_", None)
+        if n_features is not None:
+            self.n_features_in_ = n_features
 
     # The walk through predict.
 
@@ -249,7 +263,7 @@ class LearnerOfColumns(TorchLearner):
         be read.
         """
         check_is_fitted(self)
-        layout: PixelRows = self._columns  # type: ignore[assignment]
+        layout: PixelRows = self._columns
         column = self._as_column(X, layout)
         if column is None:
             return function(X)

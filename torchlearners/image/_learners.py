@@ -24,7 +24,7 @@ from torchlearners.graph import Head, Node, Pretrained, Sequence
 from torchlearners.image._backbones import BACKBONES, Backbone
 from torchlearners.image._change import BatchChange
 from torchlearners.image._columns import pair_of
-from torchlearners.image._from_columns import SKIPPED, LearnerOfColumns
+from torchlearners.image._from_columns import SKIPPED, BaseColumnLearner
 from torchlearners.image._nodes import MadeBy, Pixels, PoolPositions
 from torchlearners.image._rows import ImageSpec, PixelRows, PixelSchema
 from torchlearners.nn import ImageInput
@@ -51,7 +51,7 @@ _CHANNELS = 64
 _FEW_ROWS, _MANY_ROWS = 64, 1280
 
 
-class BaseImageLearner(LearnerOfColumns):
+class BaseImageLearner(BaseColumnLearner):
     """A backbone that turns images into vectors, and a linear head."""
 
     _left_out = frozenset({"categorical_features"})

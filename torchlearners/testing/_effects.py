@@ -119,6 +119,7 @@ def _matters(
 
 def _traces(learner: Any, params: dict[str, Any]) -> dict[str, Any]:
     """Return all that is seen of a fit and a prediction, as comparable values."""
+    X: Any
     X, y = toy(learner, 40)
     n_fits = params.get(_N_FITS, 1)
     settings = {"batch_size": 16, "callbacks": [], **params}
