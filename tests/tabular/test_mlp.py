@@ -443,3 +443,12 @@ def test_few_rows_of_values_train_longer():
     assert [epochs(n) for n in (100, 1250, 1300)] == [256, 256, 64]
     assert epochs(100, max_epochs=3) == 3
     assert epochs(100, preset="simple", early_stopping=False) == 100
+
+
+def test_the_shapes_of_the_default_network_are_known():
+    X, _, labels = table()
+    learner = MLPClassifier(max_epochs=1, random_state=0).fit(X, labels)
+    shapes = str(learner.network_shapes())
+    assert "piecewise_linear_embedding_1" in shapes
+    assert "one_hot_embedding_1" in shapes
+    assert "(batch, feature=2)" in shapes

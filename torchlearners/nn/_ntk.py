@@ -71,7 +71,8 @@ class NTKLinear(ShowsArguments):
             # Drawn here, so that `fit_to` needs no generator: where in the training
             # rows a unit's five lie, and their shares, uniform over all mixtures.
             rows = torch.empty(_N_MIXED, out_features).uniform_()
-            shares = torch.empty(_N_MIXED, out_features).exponential_()
+            # Exponential numbers; torch draws none on the meta device.
+            shares = -torch.log1p(-torch.empty(_N_MIXED, out_features).uniform_())
             self.register_buffer("rows", rows, persistent=False)
             self.register_buffer("shares", shares / shares.sum(0), persistent=False)
 

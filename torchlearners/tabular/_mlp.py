@@ -225,8 +225,8 @@ class BaseMLP(ScalingLearner):
     lr: Any = param(
         default="auto",
         check=_auto(*positive),
-        doc='Learning rate of the optimizer. "auto" is 0.04 for classes and 0.2 for '
-        'values, and 2e-3 for "simple". With "realmlp" the scaling of the features '
+        doc='Learning rate of the optimizer. "auto" is 0.04, 0.2 for values with the '
+        'default `loss`, and 2e-3 for "simple". With "realmlp" the scaling of the features '
         "learns 6 times as fast, and biases, embeddings of numbers and the strength of "
         "activations a tenth as fast.",
     )
@@ -270,7 +270,9 @@ class BaseMLP(ScalingLearner):
         """Return what "auto" stands for."""
         if self.preset == "simple":
             return _SIMPLE
-        own = _REALMLP_CLASSES if is_classifier(self) else _REALMLP_VALUES
+        own = _REALMLP_CLASSES if is_classifier(self) else dict(_REALMLP_VALUES)
+        if "loss" not in own and not self._is_auto("loss"):
+            own["lr"] = _REALMLP_CLASSES["lr"]
         patience = None if self._is_auto("early_stopping") else 64
         return {**_REALMLP, **own, "patience": patience}
 
