@@ -339,11 +339,15 @@ def test_what_auto_stands_for_is_decided_by_preset_and_task(learner):
         "batch_size": ("auto", 256),
         "early_stopping": ("auto", "auto"),
         "normalization": (None, None),
+        "grad_clip": (None, None),
     }
     for name, values in expected.items():
         assert (simple.value_of(name), real.value_of(name)) == values, name
     assert real.value_of("optimizer").betas == (0.9, 0.95)
     assert learner(early_stopping=True).value_of("patience") == 64
+    if regressor:
+        steep = learner(loss="gaussian")
+        assert (steep.value_of("lr"), steep.value_of("grad_clip")) == (0.04, 1.0)
 
 
 @pytest.mark.parametrize("preset", ["simple", "realmlp"])

@@ -373,7 +373,7 @@ class TorchLearner(
             max_epochs=self._max_epochs(spec),
             batch_size=batch_size,
             accumulate_grad=self.accumulate_grad,
-            grad_clip=self.grad_clip,
+            grad_clip=self.value_of("grad_clip"),
             eval_every=self.eval_every,
             row_order=self._row_order(target),
             drop_last=self.drop_last,

@@ -35,7 +35,7 @@ class Freeze(Parameters, BaseEstimator, Callback):
     >>> from torchlearners import MLPClassifier
     >>> from torchlearners.callbacks import Freeze, select
     >>> freeze = Freeze(select=select.layers(0))
-    >>> learner = MLPClassifier(max_epochs=1, callbacks=[freeze], random_state=0)
+    >>> learner = MLPClassifier(preset="simple", max_epochs=1, callbacks=[freeze])
     >>> net = learner.fit(*load_iris(return_X_y=True)).net_
     >>> [name for name, p in net.module_.named_parameters() if not p.requires_grad]
     ['linear_1.weight', 'linear_1.bias']

@@ -87,6 +87,7 @@ _SIMPLE: dict[str, Any] = {
     "lr": 2e-3,
     "weight_decay": 0.0,
     "lr_schedule": None,
+    "grad_clip": None,
     "validation_fraction": 0.1,
     "patience": 16,
 }
@@ -100,6 +101,7 @@ _REALMLP: dict[str, Any] = {
     "optimizer": AdamW(betas=(0.9, 0.95)),
     "weight_decay": 0.02,
     "lr_schedule": "coslog4",
+    "grad_clip": None,
     "validation_fraction": 0.2,
 }
 _REALMLP_CLASSES: dict[str, Any] = {
@@ -226,9 +228,9 @@ class BaseMLP(ScalingLearner):
         default="auto",
         check=_auto(*positive),
         doc='Learning rate of the optimizer. "auto" is 0.04, 0.2 for values with the '
-        'default `loss`, and 2e-3 for "simple". With "realmlp" the scaling of the features '
-        "learns 6 times as fast, and biases, embeddings of numbers and the strength of "
-        "activations a tenth as fast.",
+        'default `loss`, and 2e-3 for "simple". With "realmlp" the scaling of the '
+        "features learns 6 times as fast, and biases, embeddings of numbers and the "
+        "strength of activations a tenth as fast.",
     )
     weight_decay: Any = param(
         default="auto",
@@ -243,6 +245,15 @@ class BaseMLP(ScalingLearner):
         "`torchlearners.callbacks` such as ``Step(step_size=10)``, a class of "
         "`torch.optim.lr_scheduler`, or a function from [0, 1] to a factor. None keeps "
         'it constant. "auto" is "coslog4", four waves, and None for "simple".',
+    )
+    grad_clip: Any = param(
+        default="auto",
+        check=optional([StrOptions({"auto"}), *positive]),
+        tune=(0.1, 10.0, "log"),
+        doc="Largest norm of the gradient of all weights together; longer ones are "
+        'shortened. "auto" is 1 for values with another `loss` than the default, with '
+        "which the first steps may be very steep, else None, which is no limit. "
+        '"simple" has none.',
     )
     loss: Any = param(
         default="auto",
@@ -272,7 +283,7 @@ class BaseMLP(ScalingLearner):
             return _SIMPLE
         own = _REALMLP_CLASSES if is_classifier(self) else dict(_REALMLP_VALUES)
         if "loss" not in own and not self._is_auto("loss"):
-            own["lr"] = _REALMLP_CLASSES["lr"]
+            own |= {"lr": _REALMLP_CLASSES["lr"], "grad_clip": 1.0}
         patience = None if self._is_auto("early_stopping") else 64
         return {**_REALMLP, **own, "patience": patience}
 

@@ -195,7 +195,7 @@ class TabMClassifier(BaseTabM, ClassifierLearner):
     >>> from sklearn.datasets import load_iris
     >>> from torchlearners import TabMClassifier
     >>> X, y = load_iris(return_X_y=True)
-    >>> learner = TabMClassifier(k=4, max_epochs=20, random_state=0).fit(X, y)
+    >>> learner = TabMClassifier(k=4, max_epochs=60, random_state=0).fit(X, y)
     >>> learner.score(X, y) > 0.9
     True
     >>> learner.predict_members(X).shape

@@ -376,7 +376,11 @@ def _train(
     Unless it is trained here, in an empty working directory.
     """
     learner = learner or MLPClassifier(
-        hidden_layer_sizes=(8, 8), dropout=0.1, normalization="batch", batch_size=20
+        preset="simple",
+        hidden_layer_sizes=(8, 8),
+        dropout=0.1,
+        normalization="batch",
+        batch_size=20,
     )
     learner = quick(learner, callbacks=[("checked", callback), *beside], **params)
     X, y = toy(learner)

@@ -257,7 +257,11 @@ def check_loss_weights_are_repetition(name: str, loss: Any) -> None:
 def check_loss_trains_a_learner(name: str, loss: Any) -> None:
     """Check that the training loss of a small learner falls."""
     kind = _kind(name, loss)
-    learner = MLPRegressor() if kind == "values" else MLPClassifier()
+    learner = (
+        MLPRegressor(preset="simple")
+        if kind == "values"
+        else MLPClassifier(preset="simple")
+    )
     X, y = toy(learner)
     if kind == "labels":
         y = np.stack([y == 0, y == 1], axis=1).astype(int)
@@ -306,7 +310,7 @@ def check_loss_clones_alike(name: str, loss: Any) -> None:
 @_checks_losses(_is_declared)
 def check_loss_parameters_are_reached_from_a_learner(name: str, loss: Any) -> None:
     """Check that a learner with it has its parameters as `loss__...`."""
-    learner = MLPClassifier(loss=clone(loss))
+    learner = MLPClassifier(preset="simple", loss=clone(loss))
     for param, value in loss.get_params(deep=False).items():
         key = f"loss__{param}"
         assert key in learner.get_params(), f"A learner with {name} has no {key!r}."

@@ -191,10 +191,12 @@ def check_optimizer_leaves_frozen_weights_alone(name: str, optimizer: Any) -> No
 def check_optimizer_trains_a_learner(name: str, optimizer: Any) -> None:
     """Check that the training loss of a small learner falls, for some learning rate."""
     _build(name, optimizer, _weights())
-    X, y = toy(MLPClassifier())
+    X, y = toy(MLPClassifier(preset="simple"))
     ends = []
     for lr in (0.1, 1e-2, 1e-3):
-        learner = quick(MLPClassifier(hidden_layer_sizes=(8,)), max_epochs=5, lr=lr)
+        learner = quick(
+            MLPClassifier(preset="simple", hidden_layer_sizes=(8,)), max_epochs=5, lr=lr
+        )
         learner.set_params(optimizer=optimizer)
         losses = learner.fit(X, y).history_[:, "train_loss"]
         ends.append((losses[0], losses[-1]))
@@ -239,7 +241,7 @@ def check_optimizer_parameters_are_reached_from_a_learner(
     name: str, optimizer: Any
 ) -> None:
     """Check that a learner with it has its parameters as `optimizer__...`."""
-    learner = MLPClassifier(optimizer=clone(optimizer))
+    learner = MLPClassifier(preset="simple", optimizer=clone(optimizer))
     for param, value in optimizer.get_params(deep=False).items():
         key = f"optimizer__{param}"
         assert key in learner.get_params(), f"A learner with {name} has no {key!r}."
