@@ -109,3 +109,13 @@ def test_errors_say_what_to_do(fitted):
 def test_every_check_of_scikit_learn_passes():
     results = check_estimator(ImageEncoder(CNN(width=8)), on_fail=None, on_skip=None)
     assert [r for r in results if r["status"] == "failed"] == []
+
+
+def test_an_ensemble_has_no_features_of_its_own():
+    X = np.random.default_rng(0).integers(0, 256, (12, 8, 8), dtype=np.uint8)
+    learner = ImageClassifier(CNN(width=4), n_ensemble=2, max_epochs=1).fit(
+        X, np.arange(12) % 2
+    )
+    with pytest.raises(ValueError, match="is an ensemble.* Give one of its members_"):
+        ImageEncoder(learner).fit(X)
+    assert ImageEncoder(learner.members_[1]).fit(X).transform(X).shape[0] == 12

@@ -154,10 +154,10 @@ class ImageEncoder(
                 msg="backbone=%(name)s(...) is not fitted. Fit it first; where this "
                 "encoder is cloned, wrap it in sklearn.frozen.FrozenEstimator.",
             )
-            if not hasattr(given, "net_"):
+            if getattr(given, "members_", None):
                 raise ValueError(
                     f"backbone={given!r} is an ensemble, which has no features of its "
-                    "own. Give one of its estimators_."
+                    "own. Give one of its members_."
                 )
             given.images_of(X)  # raises where X holds other images
             learner = copy.deepcopy(given)

@@ -54,8 +54,6 @@ class BaseColumnLearner(TorchLearner):
     """
 
     data_format: str
-    _y_sum: Any
-    _y_weight: float
 
     image_size: Any = param(
         default=None,
@@ -215,9 +213,9 @@ class BaseColumnLearner(TorchLearner):
             y_sum = np.bincount(codes, weight, minlength=self._target.n_outputs)
         else:
             y_sum = weight @ codes
-        before = (self._y_sum, self._y_weight) if adds else (0.0, 0.0)
-        self._y_sum = before[0] + y_sum
-        self._y_weight = before[1] + float(weight.sum())
+        known = vars(self) if adds else {}
+        self._y_sum: Any = known.get("_y_sum", 0.0) + y_sum
+        self._y_weight: float = known.get("_y_weight", 0.0) + float(weight.sum())
 
     def _checked_names(self, X: Any, fitted: bool) -> list[str] | None:
         """Return the name of a DataFrame's only column, which `fit` may have seen."""

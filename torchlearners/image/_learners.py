@@ -258,7 +258,8 @@ class BaseImageLearner(BaseColumnLearner):
             rows = columns.check(clone(self), X, reset=True)
         else:
             rows = columns.check(self, X, reset=False)
-        pixels = ImageInput(*columns.size, columns.channels_last)
+        channels, height, width = columns.size
+        pixels = ImageInput(channels, height, width, columns.channels_last)
         rows = columns.matrix(rows)
         dtype = torch.uint8 if rows.dtype == np.uint8 else torch.float32
         return pixels.unfold(torch.as_tensor(np.ascontiguousarray(rows), dtype=dtype))
