@@ -116,6 +116,6 @@ def test_an_ensemble_has_no_features_of_its_own():
     learner = ImageClassifier(CNN(width=4), n_ensemble=2, max_epochs=1).fit(
         X, np.arange(12) % 2
     )
-    with pytest.raises(ValueError, match="is an ensemble.* Give one of its members_"):
+    with pytest.raises(ValueError, match=r"is an ensemble.* Give one of its members_"):
         ImageEncoder(learner).fit(X)
     assert ImageEncoder(learner.members_[1]).fit(X).transform(X).shape[0] == 12
