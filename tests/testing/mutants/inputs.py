@@ -7,7 +7,7 @@ from torch import nn
 
 from mutants import Mutant
 from torchlearners.base import ClassifierLearner
-from torchlearners.data import Schema
+from torchlearners.data import RowSelection, Schema
 from torchlearners.training import ClassifierNet
 
 
@@ -129,9 +129,10 @@ class UnguardedScale(Schema):
     """Divide by a standard deviation that may be zero."""
 
     def fit(self, X, weight):
-        self.center = X.mean(axis=0)
+        rows = np.concatenate([block for _, block in RowSelection.of(X).blocks()])
+        self.center = rows.mean(axis=0)
         with np.errstate(divide="ignore"):
-            self.inverse_scale = 1 / X.std(axis=0)
+            self.inverse_scale = 1 / rows.std(axis=0)
         return self
 
 
