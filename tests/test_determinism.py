@@ -531,8 +531,8 @@ def child():
     assert np.array_equal(small.predict_proba(X), expected)
     if "large" in sys.argv:
         # Work for which the parent would take several threads.
-        params |= {"preset": "simple", "batch_size": 3000}
-        wide = MLPClassifier(hidden_layer_sizes=(256, 256), **params)
+        work = {"hidden_layer_sizes": (256, 256), "batch_size": 3000}
+        wide = MLPClassifier(preset="simple", **work, **params)
         wide.fit(X, y).predict_proba(X)
 """
 BY_HAND = """

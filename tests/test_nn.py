@@ -136,6 +136,15 @@ def seeded(case, seed=0):
     return module, inputs
 
 
+IMAGES = {
+    "ChannelNorm2d",
+    "ConvNeXtBlock",
+    "ImageInput",
+    "PatchTokens",
+    "PoolPositions",
+}
+
+
 def test_every_module_has_a_case():
     modules = {
         name
@@ -144,6 +153,8 @@ def test_every_module_has_a_case():
         and issubclass(getattr(tnn, name), nn.Module)
         # Their output depends on a function, and on the mode.
         and name not in ("Function", "MeanMembers")
+        # Those of images are tested beside them: tests/nn/test_image_*.py.
+        and name not in IMAGES
     }
     assert {name.split()[0] for name in CASES} == modules
 

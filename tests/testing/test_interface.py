@@ -45,7 +45,7 @@ class Convolving(PlainRegressor):
 
 
 LEARNERS = [
-    *quick_instances(),
+    *(learner for learner in quick_instances() if hasattr(learner, "predict")),
     PlainClassifier(batch_size=3),
     PlainClassifier(loss=CrossEntropy(), class_weight="balanced", sampler="balanced"),
     Binary(),

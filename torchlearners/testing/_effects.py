@@ -6,6 +6,7 @@ import contextlib
 import hashlib
 import io
 import re
+import warnings
 from collections.abc import Iterator
 from numbers import Integral, Real
 from typing import Any
@@ -17,7 +18,9 @@ from torch import nn
 from torchlearners._compat import StrOptions, make_constraint
 from torchlearners.callbacks import Progress, callback
 from torchlearners.data import ImageColumn
+from torchlearners.exceptions import UnreadableImageWarning
 from torchlearners.graph import Head
+from torchlearners.tabular import TabNetPretrainer
 from torchlearners.testing._kinds import predicts, torch_check
 from torchlearners.testing._probe import Recorder, history_rows, outputs, quick, toy
 
@@ -130,7 +133,8 @@ def _traces(learner: Any, params: dict[str, Any]) -> dict[str, Any]:
     printed = io.StringIO()
     try:
         fitted = quick(learner, **settings)
-        with contextlib.redirect_stderr(printed):
+        with contextlib.redirect_stderr(printed), warnings.catch_warnings():
+            warnings.simplefilter("ignore", UnreadableImageWarning)
             for _ in range(n_fits):
                 fitted.fit(X, y)
     except (ArithmeticError, LookupError, RuntimeError, TypeError, ValueError) as error:
@@ -262,11 +266,13 @@ def _linear(n_numeric: int, n_outputs: int) -> nn.Module:
 
 
 _SPLIT = {"early_stopping": True, "validation_fraction": 0.2}
-# Of learners around a network of the user's, and of images.
+# Of learners around a network of the user's, of images, and of those that start from
+# another one.
 _NETWORKS: dict[str, list[Any]] = {
     "module": [_linear],
     "network": [Head()],
     "image_shape": [(2, 2), (1, 2, 2)],
+    "pretrained": [TabNetPretrainer(max_epochs=1)],
 }
 
 # By parameter: the circumstances in which it must matter, and another value.
