@@ -456,3 +456,11 @@ def test_the_shapes_of_the_default_network_are_known():
     assert "piecewise_linear_embedding_1" in shapes
     assert "one_hot_embedding_1" in shapes
     assert "(batch, feature=2)" in shapes
+
+
+def test_the_default_learns_by_partial_fit_too():
+    X, y = load_iris(return_X_y=True)
+    learner = MLPClassifier(random_state=0)
+    for _ in range(20):
+        learner.partial_fit(X, y, classes=[0, 1, 2])
+    assert learner.score(X, y) > 0.9
