@@ -238,7 +238,9 @@ class LearnerParameters(Parameters, BaseEstimator):
         check=optional(["array-like", *one_of("from_dtype")]),
         doc='Which columns of X are categories. "from_dtype" takes those of a '
         "DataFrame that hold strings or have a categorical dtype; an array of names, "
-        "of column numbers, or of a bool for each column takes those; None takes none.",
+        "of column numbers, or of a bool for each column takes those; None takes none. "
+        "In a column of more than nine levels, those of a single row are one level, to "
+        "which those that `fit` has not seen belong.",
     )
     predict_batch_size: int | str = param(
         default="auto",

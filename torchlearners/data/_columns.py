@@ -18,6 +18,10 @@ from torchlearners.data._series import ArrayColumn, FrameColumn, column_of, seco
 
 Column = ArrayColumn | FrameColumn
 
+# A vector of its own, as a level of a column with many has, of a single row is that row
+# learned by heart; several together tell what is to be expected of a level not seen.
+_MANY_LEVELS = 9
+_FEWEST_ROWS = 2
 # A column of strings with more levels, in over half of the rows, is text.
 _MOST_LEVELS = 1000
 _TEXT_REMEDY = (
@@ -35,7 +39,9 @@ class ColumnEncoder:
     Numeric columns stay what they are, NaN where a value is missing; times become
     seconds since 1970. Each one with missing values in `fit` has an indicator column
     of 0 and 1. Categories become codes from 1 in the sorted order of their levels; 0
-    is for what is missing, and for what `fit` has not seen.
+    is for what is missing, and for what `fit` has not seen. In a column of more than
+    nine levels, those of a single row have no code of their own: the last code is for
+    all of them, and for what `fit` has not seen.
 
     Parameters
     ----------
@@ -47,6 +53,8 @@ class ColumnEncoder:
         One for each column.
     levels : list of list
         Of each categorical column, as str, int, float or bool.
+    has_rare : list of bool
+        Which categorical columns have a code for levels that are rare or not seen.
     indicators : list of int
         Columns with missing values.
 
@@ -67,6 +75,7 @@ class ColumnEncoder:
     names: list[str] | None = None
     kinds: list[str] = field(default_factory=list)
     levels: list[list[Any]] = field(default_factory=list)
+    has_rare: list[bool] = field(default_factory=list)
     indicators: list[int] = field(default_factory=list)
 
     def __post_init__(self) -> None:
@@ -95,7 +104,8 @@ class ColumnEncoder:
     @property
     def cardinalities(self) -> tuple[int, ...]:
         """Number of codes of each categorical column."""
-        return tuple(len(levels) + 1 for levels in self.levels)
+        pairs = zip(self.levels, self.has_rare, strict=True)
+        return tuple(1 + len(levels) + rare for levels, rare in pairs)
 
     @property
     def sources(self) -> list[int]:
@@ -145,7 +155,8 @@ class ColumnEncoder:
         names : array-like of str or None, default=None
             Names of the columns.
         weight : ndarray of shape (n_samples,) or None, default=None
-            Rows of weight zero are left out.
+            Rows of weight zero are left out; for the rarity of levels, a row of twice
+            the smallest weight is two rows.
 
         Returns
         -------
@@ -161,20 +172,23 @@ class ColumnEncoder:
         self.names = None if names is None else [str(name) for name in names]
         floats = not hasattr(X, "columns") and X.dtype.kind == "f"
         rows = RowSelection(X) if floats else X
-        if weight is not None and not weight.all():
-            rows = rows[np.flatnonzero(weight)]
+        if weight is not None:
+            kept = np.flatnonzero(weight)
+            rows = rows if len(kept) == len(weight) else rows[kept]
+            weight = weight[kept] / weight[kept].min()
         n_columns = X.shape[1]
         chosen = _chosen(self.categorical, n_columns, self.names)
         self.kinds, self.levels = ["number"] * n_columns, []
+        self.has_rare = []
         if isinstance(rows, RowSelection):
             missing = rows.any_missing()
             coded = np.flatnonzero([c is True for c in chosen])
             for i, values in zip(coded, rows.columns(coded), strict=True):
-                missing[i] = self._fit_column(ArrayColumn(values), int(i), True)
+                missing[i] = self._fit_column(ArrayColumn(values), int(i), True, weight)
         else:
             missing = np.array(
                 [
-                    self._fit_column(column_of(rows, i), i, c)
+                    self._fit_column(column_of(rows, i), i, c, weight)
                     for i, c in enumerate(chosen)
                 ]
             )
@@ -182,14 +196,19 @@ class ColumnEncoder:
         self.__post_init__()
         return self
 
-    def _fit_column(self, column: Column, i: int, coded: bool | None) -> bool:
+    def _fit_column(
+        self, column: Column, i: int, coded: bool | None, weight: np.ndarray | None
+    ) -> bool:
         """Learn a column; tell whether it needs an indicator."""
         self.kinds[i] = self._kind(column, i, coded)
         if self.kinds[i] != "category":
             return bool(np.isnan(self._numbers(column, i)).any())
         levels = {_plain(value) for value in self._distinct(column, i)}
-        order = sorted(levels, key=lambda v: (isinstance(v, str), v))
+        many = len(levels) > _MANY_LEVELS
+        rare = levels & _rare(column, weight) if many else set()
+        order = sorted(levels - rare, key=lambda v: (isinstance(v, str), v))
         self.levels.append(order)
+        self.has_rare.append(bool(rare))
         return False
 
     def matrix(self, X: Any) -> Any:
@@ -230,7 +249,7 @@ class ColumnEncoder:
         places = [self._numeric.index(i) for i in self.indicators]
         out[:, self.n_scaled : self.n_numeric] = np.isnan(numbers[:, places])
         for place, i in enumerate(self._coded):
-            codes = self._codes(column_of(X, i), i, self.levels[place])
+            codes = self._codes(column_of(X, i), i, place)
             out[:, self.n_numeric + place] = codes
         return out
 
@@ -244,8 +263,8 @@ class ColumnEncoder:
         missing.data = np.isnan(missing.data).astype(X.dtype)
         columns = RowSelection(X).columns(self._coded)
         codes = [
-            csr_matrix(np.array(self._codes(ArrayColumn(column), i, levels))[:, None])
-            for column, i, levels in zip(columns, self._coded, self.levels, strict=True)
+            csr_matrix(np.array(self._codes(ArrayColumn(column), i, place))[:, None])
+            for place, (column, i) in enumerate(zip(columns, self._coded, strict=True))
         ]
         return hstack([numbers, missing, *codes], format="csr", dtype=X.dtype)
 
@@ -272,7 +291,8 @@ class ColumnEncoder:
 
     def state(self) -> dict[str, Any]:
         """Return plain data from which `ColumnEncoder(**state)` encodes alike."""
-        return {k: getattr(self, k) for k in ("names", "kinds", "levels", "indicators")}
+        learned = ("names", "kinds", "levels", "has_rare", "indicators")
+        return {name: getattr(self, name) for name in learned}
 
     # One column.
 
@@ -347,7 +367,9 @@ class ColumnEncoder:
             raise self._other_kind(i, f"{kind}s", ", ".join(types)) from None
         return array if kind == "number" else seconds(array)
 
-    def _codes(self, column: Column, i: int, levels: list[Any]) -> list[int]:
+    def _codes(self, column: Column, i: int, place: int) -> list[int]:
+        levels = self.levels[place]
+        unseen = len(levels) + 1 if self.has_rare[place] else 0
         known = {level: code for code, level in enumerate(levels, 1)}
         distinct = {value: _plain(value) for value in self._distinct(column, i)}
         # "1" is not 1, and to take all of them for unseen would be a silent mistake.
@@ -356,12 +378,24 @@ class ColumnEncoder:
         if now and then and not now & then:
             words = ("strings", "numbers")
             raise self._other_kind(i, *(words if True in then else words[::-1]))
-        codes = {value: known.get(level, 0) for value, level in distinct.items()}
+        codes = {value: known.get(level, unseen) for value, level in distinct.items()}
         pairs = zip(column.values(), column.missing(), strict=True)
         return [0 if missing else codes.get(v, 0) for v, missing in pairs]
 
     def _other_kind(self, i: int, then: str, now: str) -> ValueError:
         return ValueError(f"{self._name(i)} held {then} in fit, and now holds {now}.")
+
+
+def _rare(column: Column, weight: np.ndarray | None) -> set[Any]:
+    """Return the levels of fewer rows than `_FEWEST_ROWS`."""
+    values = column.values()
+    share = np.ones(len(values)) if weight is None else weight
+    rows: dict[Any, float] = {}
+    for value, missing, more in zip(values, column.missing(), share, strict=True):
+        if not missing:
+            level = _plain(value)
+            rows[level] = rows.get(level, 0.0) + more
+    return {level for level, n in rows.items() if n < _FEWEST_ROWS}
 
 
 def _plain(value: Any) -> Any:
