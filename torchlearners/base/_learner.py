@@ -339,8 +339,9 @@ class TorchLearner(
     def _split(self, target: Target, rows: Rows, seed: int) -> tuple[Rows, Rows]:
         return split_rows(target, rows, self.value_of("validation_fraction"), seed)
 
-    def _max_epochs(self, spec: DataSpec) -> int:
-        return int(self.value_of("max_epochs"))
+    def _value_for(self, name: str, spec: DataSpec) -> Any:
+        """Return a parameter, or what its "auto" stands for with such rows."""
+        return self.value_of(name)
 
     def _batch_size(self, n_rows: int) -> int:
         size = self.value_of("batch_size")
@@ -369,8 +370,8 @@ class TorchLearner(
             optimizer=self.value_of("optimizer"),
             generator=generator,
             lr=self.value_of("lr"),
-            weight_decay=self.value_of("weight_decay"),
-            max_epochs=self._max_epochs(spec),
+            weight_decay=self._value_for("weight_decay", spec),
+            max_epochs=int(self._value_for("max_epochs", spec)),
             batch_size=batch_size,
             accumulate_grad=self.accumulate_grad,
             grad_clip=self.value_of("grad_clip"),

@@ -113,6 +113,9 @@ _REALMLP_VALUES: dict[str, Any] = {"activation": "mish", "lr": 0.2}
 # Values need more steps than 64 epochs of few rows are.
 _FEW_ROWS = 1000
 _EPOCHS_OF_FEW_ROWS = 256
+# Weights fall by lr * weight_decay in each step, so fewer steps want more of it.
+_DECAY_OF_CLASSES = 400
+_MOST_DECAY = 0.2
 # Of all parameters of such a module in a network of the preset "realmlp".
 _LR_FACTORS: dict[type[nn.Module], float] = {
     own.ScaleFeatures: 6.0,
@@ -236,7 +239,8 @@ class BaseMLP(ScalingLearner):
         default="auto",
         check=_auto(*non_negative),
         doc="Weight decay of the optimizer, decoupled from the gradient with AdamW. "
-        '"auto" is 0.02 but for biases, and 0 for "simple".',
+        '"auto" is 0.02, for classes 400 / (training rows) where that is more, up to '
+        '0.2 [3]_, and 0 for biases and for "simple".',
     )
     lr_schedule: Any = param(
         default="auto",
@@ -287,12 +291,17 @@ class BaseMLP(ScalingLearner):
         patience = None if self._is_auto("early_stopping") else 64
         return {**_REALMLP, **own, "patience": patience}
 
-    def _max_epochs(self, spec: DataSpec) -> int:
-        few = spec.n_rows is not None and spec.n_rows <= _FEW_ROWS
-        real = self.preset == "realmlp" and not is_classifier(self)
-        if few and real and self._is_auto("max_epochs"):
+    def _value_for(self, name: str, spec: DataSpec) -> Any:
+        value = super()._value_for(name, spec)
+        n_rows = spec.n_rows
+        if n_rows is None or self.preset != "realmlp" or not self._is_auto(name):
+            return value
+        if is_classifier(self):
+            if name == "weight_decay":
+                return min(_MOST_DECAY, max(value, _DECAY_OF_CLASSES / n_rows))
+        elif name == "max_epochs" and n_rows <= _FEW_ROWS:
             return _EPOCHS_OF_FEW_ROWS
-        return super()._max_epochs(spec)
+        return value
 
     def network(self, spec: DataSpec) -> Node:
         """Return the layers, from rows of a table to (batch, n_outputs)."""
@@ -377,6 +386,8 @@ class MLPClassifier(BaseMLP, ClassifierLearner):
        back-propagating errors. Nature 323.
     .. [2] Holzmueller, Grinsztajn and Steinwart (2024). Better by default: strong
        pre-tuned MLPs and boosted trees on tabular data. NeurIPS. arXiv:2407.04491.
+    .. [3] Wang and Aitchison (2024). How to set AdamW's weight decay as you scale model
+       and dataset size. arXiv:2405.13698.
 
     Examples
     --------
@@ -412,6 +423,8 @@ class MLPRegressor(BaseMLP, RegressorLearner):
        back-propagating errors. Nature 323.
     .. [2] Holzmueller, Grinsztajn and Steinwart (2024). Better by default: strong
        pre-tuned MLPs and boosted trees on tabular data. NeurIPS. arXiv:2407.04491.
+    .. [3] Wang and Aitchison (2024). How to set AdamW's weight decay as you scale model
+       and dataset size. arXiv:2405.13698.
 
     Examples
     --------
