@@ -24,14 +24,16 @@ def images_of(X, size=None, policy="raise", **how):
     return read_images(X, size, READING, UnreadableRows(X, policy, 0.9), **how)
 
 
-def test_a_size_that_all_images_share_is_kept_however_large():
-    assert automatic_size([(500, 300)] * 3) == (500, 300)
-
-
-def test_mixed_sizes_become_their_median_of_at_most_64_pixels():
+def test_the_automatic_size_is_the_median_of_at_most_64_pixels():
     assert automatic_size([(10, 20), (12, 30), (14, 22)]) == (12, 22)
     assert automatic_size([(100, 200), (300, 400), (100, 200)]) == (32, 64)
     assert automatic_size([(1, 900), (1, 800)]) == (1, 64)
+
+
+def test_a_few_images_of_another_size_do_not_change_the_automatic_size():
+    assert automatic_size([(100, 100)] * 9) == (64, 64)
+    assert automatic_size([(100, 100)] * 8 + [(3024, 3024)]) == (64, 64)
+    assert automatic_size([(28, 28)] * 9) == (28, 28)
 
 
 def test_one_number_stands_for_both_sides():

@@ -10,7 +10,7 @@ from sklearn.datasets import load_digits
 from sklearn.model_selection import GridSearchCV, train_test_split
 from torch import nn
 
-from torchlearners.callbacks import select
+from torchlearners.callbacks import OneCycle, select
 from torchlearners.exceptions import ArchitectureError
 from torchlearners.graph import Conv2d, Flatten, Head, MaxPool2d, ReLU
 from torchlearners.image import (
@@ -213,14 +213,14 @@ def test_a_stored_learner_predicts_and_trains_on(backbone):
 def test_the_network_can_be_drawn():
     X, y = striped(20)
     learner = small(max_epochs=1).fit(X, y)
-    assert learner.network_shapes().steps[:2] == ["pixels_1", "conv2d_1__1"]
+    assert learner.network_shapes().steps[:2] == ["pixels_1", "conv2d_1"]
     assert "conv2d" in learner.plot_network(format="text")
 
 
 def test_intermediate_values_are_maps():
     X, y = striped(20)
     learner = small(max_epochs=1).fit(X, y)
-    assert learner.intermediate(X, "conv2d_1__1").shape == (20, 8, 12, 12)
+    assert learner.intermediate(X, "conv2d_1").shape == (20, 8, 12, 12)
     assert (~select.layers(-1)).of(learner.net_.module_)
 
 
@@ -270,3 +270,19 @@ def test_a_batch_of_all_rows_makes_weights_equal_to_repetition():
     weighted = learner.fit(X, y, weight).predict_proba(X)
     repeated = learner.fit(X.repeat(weight, 0), y.repeat(weight)).predict_proba(X)
     assert np.array_equal(weighted, repeated)
+
+
+def test_all_rows_train_to_the_end_of_the_cycle_unless_validation_is_asked_for():
+    X, y = striped(220, side=8)
+    quick = {"backbone": CNN(width=2), "max_epochs": 2}
+    assert "valid_loss" not in small(**quick).fit(X, y).history_[-1]
+    object_too = small(**quick, lr_schedule=OneCycle()).fit(X, y)
+    assert "valid_loss" not in object_too.history_[-1]
+    for asked in (
+        {"early_stopping": True},
+        {"measures_valid": ["accuracy"]},
+        {"lr_schedule": None},
+    ):
+        assert "valid_loss" in small(**quick, **asked).fit(X, y).history_[-1]
+    given = small(**quick).fit(X, y, X_val=X[:20], y_val=y[:20])
+    assert "valid_loss" in given.history_[-1]

@@ -28,6 +28,9 @@ from torchlearners.training import Descriptor
 
 # A map is not made smaller once a side is no longer than this.
 _SMALL_SIDE = 4
+# The first convolution of a CNN sees every place up to the one, every second up to the
+# other.
+_FULL_SIDE, _HALF_SIDE = 48, 112
 
 
 class Backbone(Descriptor):
@@ -59,7 +62,8 @@ class CNN(Backbone):
 
     Each stage is convolutions of 3x3 with batch normalization, and a pool that halves
     the map while its sides are above 4. What is left is flattened where small, else
-    averaged. Rows of a table pass without pools.
+    averaged. The first convolution makes images above 48 pixels a side two times
+    smaller, and above 112 four times. Rows of a table pass without pools.
 
     {parameters}
 
@@ -95,16 +99,25 @@ class CNN(Backbone):
 
     def layers(self, spec: ImageSpec) -> Node:
         """Return the stages."""
+        side = min(spec.height, spec.width)
+        stride = _first_stride(spec)
         steps: list[Node] = []
-        sides = (spec.height, spec.width)
         for stage in range(self.n_stages):
             width = self.width * 2**stage
-            conv = Conv2d(width, _window(spec), padding=_margin(spec), bias=False)
-            steps.append(Repeat(conv >> BatchNorm2d() >> ReLU(), self.n_blocks))
-            if min(sides) <= _SMALL_SIDE:
+            usual = _window(spec), 1, _margin(spec)
+            first = usual
+            if stage == 0 and stride > 1:
+                # Wide enough that neighbouring windows overlap.
+                first = 2 * stride + 1, stride, stride
+                side = -(-side // stride)
+            steps += _convolution(width, *first)
+            if self.n_blocks > 1:
+                block = Sequence(_convolution(width, *usual))
+                steps.append(Repeat(block, self.n_blocks - 1))
+            if side <= _SMALL_SIDE:
                 break
             steps.append(MaxPool2d(2))
-            sides = (sides[0] // 2, sides[1] // 2)
+            side //= 2
         return Sequence([*steps, _pool(spec)])
 
 
@@ -328,6 +341,17 @@ def _pool(spec: ImageSpec) -> Node:
     positions = spec.width if spec.is_strip else _SMALL_SIDE**2
     pool: Node = PoolPositions(max_positions=positions)
     return pool
+
+
+def _first_stride(spec: ImageSpec) -> int:
+    """Return the step of a first window, which grows with the images."""
+    side = min(spec.height, spec.width)
+    return 1 if side <= _FULL_SIDE else 2 if side <= _HALF_SIDE else 4
+
+
+def _convolution(width: int, window: Any, stride: int, margin: Any) -> list[Node]:
+    conv = Conv2d(width, window, stride=stride, padding=margin, bias=False)
+    return [conv, BatchNorm2d(), ReLU()]
 
 
 def _residual(spec: ImageSpec, width: int, stride: int, widens: bool) -> list[Node]:

@@ -20,7 +20,7 @@ from torchlearners.data import (
     resize_image,
 )
 
-# What the automatic size looks at, and the longest side that it gives mixed sizes.
+# What the automatic size looks at, and the longest side that it gives.
 _FIRST_IMAGES = 256
 _FIRST_BYTES = 2**28
 LONGEST_SIDE = 64
@@ -94,7 +94,7 @@ def read_images(
 
 
 def automatic_size(sizes: list[tuple[int, ...]]) -> tuple[int, int]:
-    """Return one size for images: the one they share, else one like their medians.
+    """Return one size for images: that of most of them, made small.
 
     Parameters
     ----------
@@ -103,19 +103,17 @@ def automatic_size(sizes: list[tuple[int, ...]]) -> tuple[int, int]:
     Returns
     -------
     height, width : int
-        Of mixed sizes the median height and width; where one is above 64, both are made
-        smaller by the same factor.
+        The median height and width; where one is above 64, both are made smaller by
+        the same factor.
 
     Examples
     --------
     >>> from torchlearners.image._columns import automatic_size
-    >>> automatic_size([(300, 200), (300, 200)])
-    (300, 200)
+    >>> automatic_size([(32, 32), (32, 32)])
+    (32, 32)
     >>> automatic_size([(300, 200), (260, 240), (256, 192)])
     (64, 49)
     """
-    if len(set(sizes)) == 1:
-        return int(sizes[0][0]), int(sizes[0][1])
     sides = np.median(np.array(sizes), axis=0)
     sides = sides * min(1.0, LONGEST_SIDE / sides.max())
     height, width = (max(1, round(side)) for side in sides.tolist())

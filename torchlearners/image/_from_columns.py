@@ -61,9 +61,9 @@ class BaseColumnLearner(TorchLearner):
         tune=[32, 64],
         doc="(height, width) in pixels that the images of a column are brought to; an "
         "int is both. None looks at the first 256 images that can be read (or fewer, "
-        "of 256 MiB): the size that they share, else their median height and width, "
-        "both made smaller by one factor where one is above 64. An array has images of "
-        "one size, which `image_size` must be where it is set.",
+        "of 256 MiB): their median height and width, both made smaller by one factor "
+        "where one is above 64. An array has images of one size, which `image_size` "
+        "must be where it is set.",
     )
     resize: str = param(
         default="squash",

@@ -17,7 +17,7 @@ from torchlearners.augmentation import (
     augmentation,
 )
 from torchlearners.base import ClassifierLearner, RegressorLearner
-from torchlearners.callbacks import select
+from torchlearners.callbacks import OneCycle, select
 from torchlearners.data import Target
 from torchlearners.exceptions import ArchitectureError
 from torchlearners.graph import Head, Node, Pretrained, Sequence
@@ -157,6 +157,13 @@ class BaseImageLearner(BaseColumnLearner):
     weight_decay: float = param(default=0.05)
     max_epochs: int = param(default=30)
     lr_schedule: Any = param(default="one_cycle")
+    early_stopping: bool | str = param(
+        default="auto",
+        doc='Whether to stop when the validation loss stagnates. "auto" does so where '
+        "`X_val` or `measures_valid` is given, and from 200 rows on where "
+        '`lr_schedule` is not "one_cycle", which is best where it ends. Without it, '
+        "and without `X_val`, all rows train.",
+    )
 
     def network(self, spec: ImageSpec) -> Node:  # type: ignore[override]
         """Return the network, from rows of pixels to (batch, n_outputs)."""
@@ -298,6 +305,13 @@ class BaseImageLearner(BaseColumnLearner):
         n_values = spec.height * spec.width * _CHANNELS
         net.evaluation_batch_size = int(min(4096, max(16, _VALUES_AT_ONCE // n_values)))
         return net
+
+    def _splits(self, n_rows: int) -> bool:
+        is_cycle = self.lr_schedule == "one_cycle"
+        is_cycle = is_cycle or isinstance(self.lr_schedule, OneCycle)
+        if self._is_auto("early_stopping") and is_cycle and not self.measures_valid:
+            return False
+        return super()._splits(n_rows)
 
     def _batch_size(self, n_rows: int) -> int:
         # Networks of images want more steps than 30 epochs of whole batches are.
