@@ -213,12 +213,14 @@ class Tensor(Ingress):
 class _Columns(nn.Module):
     """Some columns of each row."""
 
+    takes_stacked = True
+
     def __init__(self, columns: Any) -> None:
         super().__init__()
         self.columns = columns
 
     def forward(self, x: TorchTensor) -> TorchTensor:
-        return x[:, self.columns]
+        return x[..., self.columns]
 
     def extra_repr(self) -> str:
         return repr(self.columns)
@@ -227,8 +229,10 @@ class _Columns(nn.Module):
 class _Codes(_Columns):
     """Some columns of each row, as integers."""
 
+    takes_stacked = True
+
     def forward(self, x: TorchTensor) -> TorchTensor:
-        return x[:, self.columns].long()
+        return x[..., self.columns].long()
 
 
 def _table(source: Source, node: Node) -> DataSpec:

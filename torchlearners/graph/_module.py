@@ -29,6 +29,8 @@ class Graph(nn.Module):
     <class 'torchlearners.graph._module.Graph'>
     """
 
+    takes_stacked = True  # as far as the modules do; see nn.StackedModules
+
     def __init__(self, modules: Any, inputs: Any, end: Any) -> None:
         super().__init__()
         # Slot 0 holds None, for inputs that are not given; 1 what enters.

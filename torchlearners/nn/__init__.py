@@ -40,6 +40,7 @@ from torchlearners.nn._random import (
 )
 from torchlearners.nn._shapes import Permute, Reshape, Select, Squeeze, Unsqueeze
 from torchlearners.nn._sparsemax import Entmax15, Sparsemax
+from torchlearners.nn._stacked import StackedModules, stacking_key
 from torchlearners.nn._tabnet import TabNetDecoder, TabNetEncoder
 from torchlearners.nn._tokens import (
     CategoricalEmbedding,
@@ -91,6 +92,7 @@ __all__ = [
     "Sparsemax",
     "Squeeze",
     "Stack",
+    "StackedModules",
     "Sum",
     "SwiGLU",
     "TabNetDecoder",
@@ -102,4 +104,5 @@ __all__ = [
     "draws_unbound_numbers",
     "fit_to_data",
     "random_numbers_from",
+    "stacking_key",
 ]

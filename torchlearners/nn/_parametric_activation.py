@@ -58,6 +58,11 @@ class ParametricActivation(ShowsArguments):
         self.activation = checked("activation", activation, one_of(*_FUNCTIONS))
         self.weight = nn.Parameter(torch.ones(n_features))
 
+    @property
+    def function(self) -> Any:
+        """The function f, of a tensor."""
+        return _FUNCTIONS[self.activation]
+
     def forward(self, x: Tensor) -> Tensor:
         """Return a tensor of the shape of `x` (batch, ..., n_features)."""
-        return torch.addcmul(x, self.weight, _FUNCTIONS[self.activation](x) - x)
+        return torch.addcmul(x, self.weight, self.function(x) - x)

@@ -47,7 +47,7 @@ def _check_codes(module: ShowsArguments, codes: Tensor, n_columns: int) -> None:
         )
 
 
-def _code_outside(codes: Tensor, cardinalities: tuple[int, ...]) -> ValueError:
+def code_outside(codes: Tensor, cardinalities: tuple[int, ...]) -> ValueError:
     """Return the error that names the first code outside of its column's range."""
     sizes = torch.tensor(cardinalities, device=codes.device)
     row, column = ((codes < 0) | (codes >= sizes)).nonzero()[0].tolist()
@@ -224,7 +224,7 @@ class CategoricalTokenizer(ShowsArguments):
         try:
             tokens = F.embedding(rows, self.weight)
         except IndexError:
-            raise _code_outside(codes, self.cardinalities) from None
+            raise code_outside(codes, self.cardinalities) from None
         return tokens if self.bias is None else tokens + self.bias
 
 
@@ -351,7 +351,7 @@ class OneHotEmbedding(ShowsArguments):
     def _table(self, cardinality: int) -> nn.Module:
         if cardinality > self.max_one_hot + 1:
             return nn.Embedding(cardinality, self.embedding_dim)
-        return _Indicators(cardinality)
+        return Indicators(cardinality)
 
     def forward(self, codes: Tensor) -> Tensor:
         """Return (batch, out_features) for integer `codes` (batch, n_columns)."""
@@ -359,7 +359,7 @@ class OneHotEmbedding(ShowsArguments):
         return _look_up(self.tables, codes, self.cardinalities)
 
 
-class _Indicators(nn.Module):
+class Indicators(nn.Module):
     """A fixed vector for each code: indicators of all but 0, of two codes -1 and 1."""
 
     weight: Tensor
@@ -384,5 +384,5 @@ def _look_up(
     try:
         vectors = [t(c) for t, c in zip(tables, codes.unbind(1), strict=True)]
     except IndexError:
-        raise _code_outside(codes, cardinalities) from None
+        raise code_outside(codes, cardinalities) from None
     return torch.cat(vectors, 1)

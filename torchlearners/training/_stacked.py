@@ -13,32 +13,19 @@ from collections.abc import Iterator
 from typing import Any
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
-from torchlearners.nn import Dropout
+from torchlearners.nn import ExpandMembers, StackedModules, stacking_key
 from torchlearners.training._batches import Batch, Batches, TensorData
 from torchlearners.training._criterion import DeclaredCriterion
 from torchlearners.training._net import Net
 
-# Weights times rows of a step, from which on the arithmetic costs most; measured.
-MOST_WORK = 2**20
+# Weights times rows of a step, and weights of a net, beyond which arithmetic and memory
+# cost most, so that nothing is gained; docs/design/ensembles.rst has what was measured.
+MOST_WORK = 2**23
+MOST_WEIGHTS = 2**17
 # Numbers in the data of all nets together, which wait for each other.
 _MOST_NUMBERS = 2**26
-
-_ELEMENTWISE = (
-    nn.ELU,
-    nn.GELU,
-    nn.Hardswish,
-    nn.Identity,
-    nn.LeakyReLU,
-    nn.Mish,
-    nn.ReLU,
-    nn.SELU,
-    nn.Sigmoid,
-    nn.SiLU,
-    nn.Softplus,
-    nn.Tanh,
-)
 
 
 class StackedNets:
@@ -52,8 +39,10 @@ class StackedNets:
     ----------
     n_nets : int
         How many are expected.
-    most_work : int, default=2**20
+    most_work : int, default=2**23
         Weights times rows of a step, beyond which a net does not wait.
+    most_weights : int, default=2**17
+        Weights of a net, beyond which it does not wait.
 
     Attributes
     ----------
@@ -67,9 +56,15 @@ class StackedNets:
     >>> waiting.train()  # none has been taken
     """
 
-    def __init__(self, n_nets: int, most_work: int = MOST_WORK) -> None:
+    def __init__(
+        self,
+        n_nets: int,
+        most_work: float = MOST_WORK,
+        most_weights: float = MOST_WEIGHTS,
+    ) -> None:
         self.n_nets = n_nets
         self.most_work = most_work
+        self.most_weights = most_weights
         self.groups: dict[str, list[_Run]] = {}
 
     def takes(self, net: Net, train: TensorData, valid: TensorData | None) -> bool:
@@ -85,20 +80,26 @@ class StackedNets:
         Returns
         -------
         bool
-            Whether `train` will train it. Not a net that is too large, or has other
-            layers than linear ones, dropout and elementwise functions.
+            Whether `train` will train it. Not a net that is too large, or has layers
+            that `torchlearners.nn.StackedModules` does not know.
         """
-        if not (self._is_small(net, train) and _is_plain(net)):
+        if not _is_plain(net) or train.X.numel() * self.n_nets > _MOST_NUMBERS:
             return False
+        layers = stacking_key(net.module_)
         run = _Run(net, train, valid)
-        self.groups.setdefault(repr(run.shape()), []).append(run)
+        sizes = run.batches.sizes
+        # On one row, batch normalization has an error to raise.
+        if layers is None or min(sizes) == 1 or not self._is_small(net, max(sizes)):
+            return False
+        self.groups.setdefault(layers + repr(run.shape()), []).append(run)
         return True
 
-    def _is_small(self, net: Net, train: TensorData) -> bool:
-        return (
-            net.n_weights * net.batch_size <= self.most_work
-            and train.X.numel() * self.n_nets <= _MOST_NUMBERS
-        )
+    def _is_small(self, net: Net, n_rows: int) -> bool:
+        layers = net.module_.modules()
+        # Members inside of a net use the same weights, in one product that is cheap.
+        uses = [layer.k / 4 for layer in layers if isinstance(layer, ExpandMembers)]
+        work = net.n_weights * n_rows * max([1, *uses])
+        return work <= self.most_work and net.n_weights <= self.most_weights
 
     def train(self) -> None:
         """Train all nets, each until its last epoch or where it stops.
@@ -132,8 +133,6 @@ class _Run:
         """Return what must be equal in nets that are trained together."""
         net, y = self.net, self.train.y
         return (
-            [_without_rate(layer) for layer in net.module_],
-            [(n, tuple(p.shape)) for n, p in net.module_.named_parameters()],
             net.criterion_.loss,
             (net.device, y.dtype, tuple(y.shape[1:]), tuple(self.train.X.shape[1:])),
             len(self.batches),
@@ -192,69 +191,13 @@ class _Run:
         net._end_epoch(self.data)
 
 
-class _Stack:
-    """The weights of several modules along a first axis, of which theirs are views."""
-
-    def __init__(self, modules: list[Any]) -> None:
-        self.modules = modules
-        # By the parameter of the first module, which may be in several layers.
-        self.weights: dict[Tensor, Tensor] = {}
-        for name, _ in modules[0].named_parameters():
-            own = [module.get_parameter(name) for module in modules]
-            weight = torch.stack([p.data for p in own]).requires_grad_()
-            weight.grad = torch.zeros_like(weight)
-            for p, value, grad in zip(own, weight.data, weight.grad, strict=True):
-                p.data, p.grad = value, grad
-            self.weights[own[0]] = weight
-
-    def release(self) -> None:
-        """Give each module weights of its own again."""
-        for module in self.modules:
-            for p in module.parameters():
-                p.data, p.grad = p.data.clone(), None
-
-    def zero_grad(self) -> None:
-        """Set all gradients to zero, in place."""
-        for weight in self.weights.values():
-            assert weight.grad is not None
-            weight.grad.zero_()
-
-    def forward(self, x: Tensor, n_rows: list[int]) -> Tensor:
-        """Return the outputs (n_modules, most rows, n_outputs) of a batch of each."""
-        for layers in zip(*self.modules, strict=True):
-            first = layers[0]
-            if isinstance(first, nn.Linear):
-                weight = self.weights[first.weight].mT
-                if first.bias is None:
-                    x = torch.bmm(x, weight)
-                else:
-                    x = torch.baddbmm(self.weights[first.bias][:, None], x, weight)
-            elif isinstance(first, Dropout):
-                x = _dropped(layers, x, n_rows)
-            else:
-                x = first(x)
-        return x
-
-
-def _dropped(layers: tuple[Any, ...], x: Tensor, n_rows: list[int]) -> Tensor:
-    """Return x with dropout of each module's own, drawn for its own rows."""
-    factors = torch.ones_like(x)
-    for layer, factor, n in zip(layers, factors, n_rows, strict=True):
-        if layer.p > 0:
-            keep = 1 - layer.p
-            own = torch.empty_like(factor[:n])
-            own.bernoulli_(keep, generator=layer.generator)
-            factor[:n] = own.div_(keep)
-    return x * factors
-
-
 def _train_group(runs: list[_Run]) -> None:
     for run in runs:
         run.begin()
     active = [run for run in runs if run.goes_on()]
     while active:
         together = len(active)
-        stack = _Stack([run.net.module_ for run in active])
+        stack = StackedModules([run.net.module_ for run in active])
         try:
             while len(active) == together:
                 _train_epoch(stack, active)
@@ -266,7 +209,7 @@ def _train_group(runs: list[_Run]) -> None:
         run.end()
 
 
-def _train_epoch(stack: _Stack, runs: list[_Run]) -> None:
+def _train_epoch(stack: StackedModules, runs: list[_Run]) -> None:
     start = time.perf_counter()
     losses: list[Tensor] = []
     sizes: list[list[Any]] = [[] for _ in runs]
@@ -283,15 +226,15 @@ def _train_epoch(stack: _Stack, runs: list[_Run]) -> None:
         run.end_epoch([step[i] for step in losses], sizes[i], n_rows[i], share)
 
 
-def _step(stack: _Stack, runs: list[_Run], batches: tuple[Batch, ...]) -> Tensor:
+def _step(
+    stack: StackedModules, runs: list[_Run], batches: tuple[Batch, ...]
+) -> Tensor:
     """Take one step of each net; return their losses, of shape (n_nets,)."""
     n_rows = [len(y) for _, y, _ in batches]
     most = max(n_rows)
     x = _joined([x for x, _, _ in batches], most)
     y = _joined([y for _, y, _ in batches], most)
-    outputs = stack.forward(x, n_rows)
-    loss = runs[0].net.criterion_.loss
-    rows = loss.rows(outputs.flatten(0, 1), y.flatten(0, 1)).view(len(runs), most)
+    rows = _losses(runs[0].net, stack(x, n_rows), y)
     if all(weight is None for _, _, weight in batches) and min(n_rows) == most:
         means = rows.mean(dim=1)
     else:
@@ -307,6 +250,15 @@ def _step(stack: _Stack, runs: list[_Run], batches: tuple[Batch, ...]) -> Tensor
     return means.detach()
 
 
+def _losses(net: Net, outputs: Tensor, y: Tensor) -> Tensor:
+    """Return the loss of each row (n_nets, rows), the mean of several predictions."""
+    shape = outputs.shape[:-1]
+    if net._mean_members is not None:
+        y = y.repeat_interleave(shape[2], 1)
+    rows = net.criterion_.loss.rows(outputs.flatten(0, -2), y.flatten(0, 1)).view(shape)
+    return rows if rows.ndim == 2 else rows.mean(dim=2)
+
+
 def _joined(parts: list[Tensor], most: int, fill: float | None = None) -> Tensor:
     """Stack rows; where there are fewer, add `fill`, or the first row again."""
     full = []
@@ -320,24 +272,15 @@ def _joined(parts: list[Tensor], most: int, fill: float | None = None) -> Tensor
     return torch.stack(full)
 
 
-def _without_rate(layer: nn.Module) -> str:
-    return "Dropout" if isinstance(layer, Dropout) else repr(layer)
-
-
 def _is_plain(net: Net) -> bool:
     """Tell whether a step of the net is one that `_step` takes."""
-    module = net.module_
     return (
         type(net).train_step is Net.train_step
         and type(net).fit_loop is Net.fit_loop
-        and type(module) is nn.Sequential
-        and all(type(layer) in (nn.Linear, Dropout, *_ELEMENTWISE) for layer in module)
-        and not any(m._forward_hooks or m._forward_pre_hooks for m in module.modules())
-        and not any(m._backward_hooks for m in module.modules())
-        and all(p.requires_grad for p in module.parameters())
         and isinstance(net.criterion_, DeclaredCriterion)
         and not isinstance(net.optimizer_, torch.optim.LBFGS)
         and net.accumulate_grad == 1
         and net.row_order is None
+        and net.change_batch is None
         and not net._overriding("on_batch_end")
     )
