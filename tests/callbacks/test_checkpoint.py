@@ -7,11 +7,13 @@ import textwrap
 
 import numpy as np
 import pytest
+import torch
 from sklearn.base import clone
 from sklearn.datasets import make_classification
 from sklearn.exceptions import NotFittedError
+from torch import nn
 
-from torchlearners import MLPClassifier, MLPRegressor
+from torchlearners import ImageClassifier, MLPClassifier, MLPRegressor
 from torchlearners.callbacks import (
     Checkpoint,
     EarlyStopping,
@@ -22,7 +24,7 @@ from torchlearners.callbacks import (
 )
 from torchlearners.exceptions import CheckpointWarning, StorageError
 from torchlearners.storage import write_state
-from torchlearners.training import SGD
+from torchlearners.training import SGD, AdamW, CrossEntropy
 
 X, Y = make_classification(90, 5, weights=[0.7], flip_y=0.2, random_state=0)
 N_EPOCHS = 8
@@ -271,12 +273,55 @@ REFUSALS = {
     ),
     "seed": ({"random_state": 1}, {}, r"another seed \(0\) than this run \(1\)"),
     "batch size": ({"batch_size": 8}, {}, r"another batch size \(16\) .*\(8\)"),
+    "loss": (
+        {"loss": CrossEntropy(label_smoothing=0.2)},
+        {},
+        r"another loss \('CrossEntropy\(\)'\) .*label_smoothing=0.2",
+    ),
+    "foreign loss": (
+        {"loss": nn.CrossEntropyLoss(weight=torch.ones(2))},
+        {},
+        "another loss .*CrossEntropyLoss",
+    ),
+    "betas": (
+        {"optimizer": AdamW(betas=(0.5, 0.9))},
+        {},
+        r"another optimizer's betas \(0.9\) than this run \(0.5\)",
+    ),
+    "precision": ({"precision": "bf16"}, {}, "another precision .*float32.*bf16"),
+    "eval_every": ({"eval_every": 2}, {}, "another eval_every"),
     "schedule": (
         {"lr_schedule": "cosine"},
         {},
         "another list of callbacks .*lr_schedule",
     ),
 }
+
+
+def test_weights_in_a_loss_are_part_of_the_run(tmp_path):
+    def made(share):
+        loss = nn.CrossEntropyLoss(weight=torch.tensor([1.0, share]))
+        return learner(tmp_path, loss=loss)
+
+    made(2.0).fit(X, Y)
+    made(2.0).fit(X, Y, resume=tmp_path)
+    with pytest.raises(ValueError, match="another weights in the loss"):
+        made(3.0).fit(X, Y, resume=tmp_path)
+
+
+@pytest.mark.parametrize("change", [{"augment": "light"}, {"mixup": 0.2}])
+def test_augmentation_is_part_of_the_run(tmp_path, change):
+    images = np.random.default_rng(0).random((20, 1, 8, 8)).astype(np.float32)
+    settings = {"max_epochs": 1, "callbacks": [Checkpoint(folder=tmp_path)]}
+    ImageClassifier(random_state=0, **settings).fit(images, Y[:20])
+    other = ImageClassifier(random_state=0, **settings, **change)
+    with pytest.raises(ValueError, match=f"another {next(iter(change))} "):
+        other.fit(images, Y[:20], resume=tmp_path)
+
+
+def test_names_and_the_objects_they_stand_for_are_the_same_run(run_folder):
+    resumed = learner(run_folder, optimizer=AdamW(), loss="cross_entropy")
+    assert resumed.fit(X, Y, resume=run_folder).n_iter_ == N_EPOCHS
 
 
 @pytest.mark.parametrize("case", REFUSALS)

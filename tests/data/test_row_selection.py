@@ -22,7 +22,7 @@ def holed(n_rows=60, n_columns=7):
 
 @pytest.fixture(params=[2**17, 25, 1], ids="blocks of {}".format)
 def _block_size(request, monkeypatch):
-    monkeypatch.setattr(module, "_BLOCK_VALUES", request.param)
+    monkeypatch.setattr(module, "BLOCK_VALUES", request.param)
 
 
 @pytest.mark.usefixtures("_block_size")

@@ -19,7 +19,7 @@ from torchlearners.nn import (
     ScaleFeatures,
 )
 from torchlearners.tabular._mlp import ACTIVATIONS, NORMALIZATIONS
-from torchlearners.training import CrossEntropy
+from torchlearners.training import LBFGS, CrossEntropy
 
 
 def layers(learner):
@@ -464,3 +464,12 @@ def test_the_default_learns_by_partial_fit_too():
     for _ in range(20):
         learner.partial_fit(X, y, classes=[0, 1, 2])
     assert learner.score(X, y) > 0.9
+
+
+@pytest.mark.parametrize("optimizer", ["lbfgs", LBFGS(max_iter=5), torch.optim.LBFGS])
+def test_lbfgs_needs_no_other_parameter(optimizer):
+    X, y = load_iris(return_X_y=True)
+    learner = MLPClassifier(optimizer=optimizer, max_epochs=5, random_state=0)
+    assert learner.fit(X, y).score(X, y) > 0.9
+    assert learner.net_.weight_decay == 0
+    assert MLPClassifier().value_of("weight_decay") > 0

@@ -2,25 +2,48 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
+import numpy as np
 import torch
 from torch import nn
 
+from torchlearners._compat import BaseEstimator
 from torchlearners.data import ColumnEncoder, DataSpec, Schema, Target
 from torchlearners.exceptions import ArchitectureError
 from torchlearners.graph import Node, plan_network
-from torchlearners.training import Net
+from torchlearners.training import Net, to_plain
 
-# Of these a resumed training would otherwise take the checkpoint's, or change midway.
-_SETTINGS = (
-    "lr",
-    "weight_decay",
-    "grad_clip",
-    "accumulate_grad",
-    "shuffle",
-    "drop_last",
-)
+# What a resumed training may do otherwise: how long and where it runs, and what is told
+# of it. The identity tells of seed and rows by themselves.
+_FREE = {
+    "batch_size",
+    "callbacks",
+    "categorical_features",
+    "device",
+    "early_stopping",
+    "loss",
+    "max_bad",
+    "max_epochs",
+    "max_time",
+    "measures_train",
+    "n_ensemble",
+    "n_folds",
+    "n_threads",
+    "on_error",
+    "optimizer",
+    "patience",
+    "predict_batch_size",
+    "pretrained",
+    "random_state",
+    "retries",
+    "validation_fraction",
+    "verbose",
+    "warm_start",
+}
+# These come first, because other differences follow from them.
+_SETTINGS = ("lr", "weight_decay", "grad_clip", "accumulate_grad")
 
 
 def as_module(network: Any, spec: DataSpec, name: str) -> Any:
@@ -160,6 +183,11 @@ def training_identity(
         A name for each aspect, with plain data.
     """
     columns, schema, target = fitted_data
+    named = {
+        name: _plain(learner._promoted(name, learner.value_of(name)))
+        for name in learner.get_params(deep=False)
+        if name not in _FREE
+    }
     # The first that differs is named, so causes stand before what follows from them.
     return {
         "learner": type(learner).__name__,
@@ -169,7 +197,9 @@ def training_identity(
         "number of validation rows": n_rows[1],
         "batch size": net.batch_size,
         "optimizer": type(net.optimizer_).__name__,
-        **{name: learner.value_of(name) for name in _SETTINGS},
+        **{name: named[name] for name in _SETTINGS},
+        "loss": _plain(getattr(net.criterion_, "function", net.criterion_.loss)),
+        "weights in the loss": to_plain(dict(net.criterion_.state_dict())),
         "target": target.state(),
         "list of callbacks": [
             f"{name}: {type(callback).__name__}" for name, callback in net.callbacks_
@@ -180,4 +210,34 @@ def training_identity(
         ],
         "seed": seed,
         "scaling of the features": schema.state(),
+        **{f"optimizer's {k}": v for k, v in _options(net).items()},
+        **named,
     }
+
+
+def _options(net: Net) -> dict[str, Any]:
+    """Return what the optimizer is told beside rates, which may move."""
+    moving = {"params", "lr", "initial_lr", "weight_decay"}
+    return {
+        name: _plain(value)
+        for name, value in net.optimizer_.defaults.items()
+        if name not in moving
+    }
+
+
+def _plain(value: Any) -> Any:
+    """Return a parameter's value as plain data that is equal in equal trainings."""
+    if isinstance(value, np.generic):
+        return value.item()
+    if value is None or isinstance(value, str | bool | int | float):
+        return value
+    if isinstance(value, list | tuple):
+        return [_plain(item) for item in value]
+    if isinstance(value, dict):
+        return {str(key): _plain(item) for key, item in value.items()}
+    if isinstance(value, BaseEstimator):
+        # All of its parameters, however many they are.
+        text = value.__repr__(N_CHAR_MAX=10**6)  # type: ignore[call-arg]
+    else:
+        text = repr(value)
+    return re.sub(r" at 0x[0-9a-f]+", "", text)

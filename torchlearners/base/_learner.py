@@ -52,6 +52,7 @@ from torchlearners.training import (
     TensorData,
     automatic_batch_size,
     build_loss,
+    inference,
     load_net_state,
     net_state,
     no_autocast,
@@ -382,6 +383,7 @@ class TorchLearner(
             device=device,
             n_outputs=spec.n_outputs,
             own_settings=own_settings(self, module),
+            precision=self.precision,
         )
         with torch_threads(1):
             net.initialize()
@@ -444,7 +446,9 @@ class TorchLearner(
         rows = self.predict_batch_size
         rows = net.evaluation_batch_size if rows == "auto" else int(rows)
         n_threads = self._threads(net, min(rows, n_rows))
-        with no_autocast(net.device), torch_threads(n_threads), torch.inference_mode():
+        with torch_threads(n_threads), inference(net.device):
+            if n_rows <= rows:
+                return [self._forward(X)]
             return [self._forward(X[i : i + rows]) for i in range(0, n_rows, rows)]
 
     def _forward(self, X: Any) -> np.ndarray:
@@ -453,7 +457,7 @@ class TorchLearner(
         return self._network_outputs(rows).numpy(force=True)[: X.shape[0]]
 
     def _network_outputs(self, rows: torch.Tensor) -> torch.Tensor:
-        outputs: torch.Tensor = self.net_.module_(rows)
+        outputs: torch.Tensor = self.net_.compute(self.net_.module_, rows)
         return outputs
 
     def _is_plain(self, X: Any) -> bool:

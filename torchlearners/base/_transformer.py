@@ -167,7 +167,7 @@ class TransformerLearner(
         return self._outputs(X)
 
     def _network_outputs(self, rows: Tensor) -> Tensor:
-        encoded: Tensor = self.net_.module_.encode(rows)
+        encoded: Tensor = self.net_.compute(self.net_.module_.encode, rows)
         return encoded
 
     @property

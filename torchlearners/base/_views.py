@@ -11,6 +11,7 @@ from torchlearners._compat import HTMLAppendix
 from torchlearners.exceptions import ArchitectureError
 from torchlearners.graph import Node, ShapeTable
 from torchlearners.params import did_you_mean
+from torchlearners.training import as_array
 
 
 class NetworkViews(HTMLAppendix):
@@ -48,7 +49,7 @@ class NetworkViews(HTMLAppendix):
 
         def keep(module: Any, inputs: Any, output: Any) -> None:
             first = output[0] if isinstance(output, tuple | list) else output
-            found.append(first.numpy(force=True))
+            found.append(as_array(first))
 
         handle = modules[name].register_forward_hook(keep)
         try:

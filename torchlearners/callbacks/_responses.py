@@ -65,7 +65,7 @@ def forward(net: NeuralNet, X: torch.Tensor) -> torch.Tensor:
     try:
         with torch.inference_mode():
             rows = X.split(net.evaluation_batch_size)
-            return torch.cat([net.module_(part) for part in rows])
+            return torch.cat([net.compute(net.module_, part) for part in rows])
     finally:
         for module in trained:
             module.training = True

@@ -230,8 +230,9 @@ class ColumnEncoder:
         ValueError
             Where a column holds another kind of values than in `fit`, or infinity.
         """
-        sparse = not isinstance(X, np.ndarray) and issparse(X)
-        floats = sparse or (isinstance(X, np.ndarray) and X.dtype.kind == "f")
+        dense = isinstance(X, np.ndarray)
+        sparse = not dense and issparse(X)
+        floats = X.dtype.kind == "f" if dense else sparse
         if floats and self._passes:
             return X
         if sparse and not {"time", "duration"} & set(self.kinds):

@@ -9,7 +9,7 @@ import numpy as np
 from scipy.sparse import issparse
 
 # A block of float64 values of this number fits a core's cache.
-_BLOCK_VALUES = 2**17
+BLOCK_VALUES = 2**17
 
 
 class RowSelection:
@@ -75,7 +75,7 @@ class RowSelection:
             Never to be written to.
         """
         n_rows, n_columns = self.shape
-        step = max(1, _BLOCK_VALUES // max(1, n_columns))
+        step = max(1, BLOCK_VALUES // max(1, n_columns))
         for start in range(0, n_rows, step):
             place = slice(start, min(start + step, n_rows))
             rows = place if self.rows is None else self.rows[place]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
@@ -11,9 +11,10 @@ import numpy as np
 import torch
 from sklearn.utils import assert_all_finite
 
+from torchlearners._compat import silent_floats
 from torchlearners.data._checks import check_range, too_large
 from torchlearners.data._quantiles import median_and_scale, normal_knots
-from torchlearners.data._row_selection import RowSelection
+from torchlearners.data._row_selection import BLOCK_VALUES, RowSelection
 
 
 @dataclass(frozen=True)
@@ -166,7 +167,13 @@ class Schema:
         """
         n_rows, n_features = X.shape
         out = np.zeros((-(-n_rows // pad_to) * pad_to, n_features), dtype=np.float32)
-        for place, block in RowSelection.of(X).blocks():
+        blocks: Iterable[tuple[slice, np.ndarray]]
+        if isinstance(X, np.ndarray) and X.size <= BLOCK_VALUES:
+            # Looking for the only block would cost more than a few rows do.
+            blocks = [(slice(n_rows), X)]
+        else:
+            blocks = RowSelection.of(X).blocks()
+        for place, block in blocks:
             self._fill_and_scale(block, out[place])
         return torch.from_numpy(out)
 
@@ -179,15 +186,16 @@ class Schema:
             if not self._scale(X, rows):
                 raise too_large(int(np.nonzero(~np.isfinite(rows))[1].min()))
 
+    @silent_floats
     def _scale(self, X: np.ndarray, rows: np.ndarray) -> bool:
         """Write scaled rows; tell whether all of them are finite."""
-        with np.errstate(over="ignore", invalid="ignore"):
-            if self.scaling in ("robust", "quantile"):
-                rows[:] = self._bent(X)
-            else:
-                scaled = X - self.center
-                np.multiply(scaled, self.inverse_scale, rows, casting="same_kind")
-            total = rows.sum()  # one pass that finds NaN and infinity
+        if self.scaling in ("robust", "quantile"):
+            rows[:] = self._bent(X)
+        else:
+            scaled = X - self.center
+            np.multiply(scaled, self.inverse_scale, rows, casting="same_kind")
+        # One pass that finds NaN and infinity.
+        total = np.add.reduce(rows, axis=None)
         return math.isfinite(total) or bool(np.isfinite(rows).all())
 
     def _bent(self, X: np.ndarray) -> np.ndarray:

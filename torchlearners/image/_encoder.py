@@ -24,7 +24,7 @@ from torchlearners.image._backbones import BACKBONES, Backbone
 from torchlearners.image._learners import BaseImageLearner, ImageRegressor
 from torchlearners.nn import PoolPositions
 from torchlearners.params import Parameters, one_of, optional, param
-from torchlearners.training import Net
+from torchlearners.training import Net, as_array
 
 
 class _UntrainedRegressor(ImageRegressor):
@@ -206,7 +206,7 @@ class ImageEncoder(
             handle.remove()
         # A batch may hold rows of padding at its end.
         pairs = zip(found, parts, strict=True)
-        rows = np.concatenate([kept.numpy(force=True)[: len(p)] for kept, p in pairs])
+        rows = np.concatenate([as_array(kept)[: len(p)] for kept, p in pairs])
         if self.output == "tokens" and rows.ndim == 4:
             rows = rows.reshape(*rows.shape[:2], -1).swapaxes(1, 2)
         if rows.ndim != (3 if self.output == "tokens" else 2):

@@ -81,7 +81,8 @@ class GhostBatchNorm1d(ShowsArguments, nn.BatchNorm1d):
     def _side_by_side(self, x: Tensor, n_parts: int) -> Tensor:
         """Normalize parts of equal sizes in one go: as if they were more features."""
         n_wide = n_parts * self.num_features
-        mean, variance = x.new_zeros(n_wide), x.new_zeros(n_wide)
+        # Of the weights' dtype, which under autocast is not that of x.
+        mean, variance = self.weight.new_zeros(n_wide), self.weight.new_zeros(n_wide)
         out = F.batch_norm(
             x.reshape(-1, n_wide),
             mean,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import nullcontext
 from typing import Any
 
 import torch
@@ -24,6 +25,7 @@ _ROUNDING = 2e-6
 _MOST_ROWS = 2**24
 # A share that every class has; the logarithm of 0 would be infinite.
 _LEAST_SHARE = 1e-7
+_AS_IT_IS = nullcontext()
 # Keys are encoded so many at a time, however many there are.
 _ENCODED_ROWS = 4096
 
@@ -175,15 +177,17 @@ class SoftNearestNeighbors(ShowsArguments):
             own = numbers = None
             queries, keys = self.encoder(x), self._encoded()
             values, weight = self.values, self.weight
-        mean = _NearnessWeightedMean.apply(
-            queries,
-            keys,
-            values,
-            None if weight is None else weight.log(),
-            None if own is None else (own, numbers),
-            self.temperature,
-            self.chunk_size,
-        )
+        # Differences of near points need all digits.
+        with torch.autocast(x.device.type, enabled=False) if _casts(x) else _AS_IT_IS:
+            mean = _NearnessWeightedMean.apply(
+                queries.to(values),
+                keys.to(values),
+                values,
+                None if weight is None else weight.log(),
+                None if own is None else (own, numbers),
+                self.temperature,
+                self.chunk_size,
+            )
         if self.target == "values":
             return mean
         if self.target == "classes":
@@ -205,6 +209,7 @@ class SoftNearestNeighbors(ShowsArguments):
         """Return the candidates' points, kept until the encoder changes."""
         tensors = (*self.encoder.parameters(), *self.encoder.buffers())
         state = [(t.data_ptr(), t._version) for t in tensors]
+        state.append((-1, int(_casts(self.rows))))
         if self._keys is None or self._keys_of != state:
             # Inference tensors could not serve a later pass with gradients.
             with torch.inference_mode(False), torch.no_grad():
@@ -230,6 +235,11 @@ class SoftNearestNeighbors(ShowsArguments):
     def __getstate__(self) -> dict[str, Any]:
         # A copied module must not share, nor carry along, the generator of a fit.
         return {**self.__dict__, "generator": None, "_keys": None}
+
+
+def _casts(x: Tensor) -> bool:
+    """Tell whether autocast would round what is computed of x."""
+    return torch.is_autocast_enabled(x.device.type)
 
 
 class _NearnessWeightedMean(torch.autograd.Function):

@@ -29,7 +29,7 @@ from torchlearners.graph import (
     Sequence,
 )
 from torchlearners.params import fraction, one_of, param, positive, positive_int
-from torchlearners.training import Net, TensorData
+from torchlearners.training import Net, TensorData, as_array
 
 _MANY_FEATURES = 200
 
@@ -160,7 +160,7 @@ class BaseFTTransformer(ScalingLearner):
 
             def look(block: Any, inputs: Any, maps: list[np.ndarray] = maps) -> None:
                 weights = block.attention_map(inputs[0], query="first")
-                maps.append(weights[:, :, 0].numpy(force=True))
+                maps.append(as_array(weights[:, :, 0]))
 
             handles.append(block.register_forward_pre_hook(look))
         try:

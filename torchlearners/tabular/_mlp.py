@@ -6,6 +6,7 @@ from functools import partial
 from numbers import Integral
 from typing import Any
 
+import torch
 from sklearn.base import is_classifier
 from torch import nn
 
@@ -54,7 +55,7 @@ from torchlearners.params import (
     positive,
     positive_int,
 )
-from torchlearners.training import OPTIMIZERS, AdamW, CrossEntropy, Optimizer
+from torchlearners.training import LBFGS, OPTIMIZERS, AdamW, CrossEntropy, Optimizer
 
 ACTIVATIONS: dict[str, Any] = {
     "elu": ELU,
@@ -110,6 +111,14 @@ _REALMLP_CLASSES: dict[str, Any] = {
     "loss": CrossEntropy(label_smoothing=0.1),
 }
 _REALMLP_VALUES: dict[str, Any] = {"activation": "mish", "lr": 0.2}
+# It has no weight decay, and a search along a line needs a loss that stays the same and
+# a step that is not 0, as the first one of the schedule.
+_LBFGS: dict[str, Any] = {
+    "dropout": 0.0,
+    "lr": 1.0,
+    "lr_schedule": None,
+    "weight_decay": 0.0,
+}
 # Values need more steps than 64 epochs of few rows are.
 _FEW_ROWS = 1000
 _EPOCHS_OF_FEW_ROWS = 256
@@ -143,6 +152,11 @@ class Activation(Op):
 
 def _auto(*checks: Any) -> list[Any]:
     return [*one_of("auto"), *checks]
+
+
+def _is_lbfgs(optimizer: Any) -> bool:
+    kind = optimizer if isinstance(optimizer, type) else type(optimizer)
+    return optimizer == "lbfgs" or issubclass(kind, LBFGS | torch.optim.LBFGS)
 
 
 class BaseMLP(ScalingLearner):
@@ -225,7 +239,9 @@ class BaseMLP(ScalingLearner):
         check=[StrOptions({"auto", *OPTIMIZERS}), Optimizer, type],
         doc="A name, an object of `torchlearners.training` such as "
         "``AdamW(betas=(0.9, 0.95))``, or a `torch.optim` class. "
-        '"auto" is AdamW with those betas, and with its own for "simple".',
+        '"auto" is AdamW with those betas, and with its own for "simple". With LBFGS '
+        'the other "auto" mean a learning rate of 1 and no schedule, dropout or weight '
+        'decay, but for "simple".',
     )
     lr: Any = param(
         default="auto",
@@ -240,7 +256,7 @@ class BaseMLP(ScalingLearner):
         check=_auto(*non_negative),
         doc="Weight decay of the optimizer, decoupled from the gradient with AdamW. "
         '"auto" is 0.02, for classes 400 / (training rows) where that is more, up to '
-        '0.2 [3]_, and 0 for biases and for "simple".',
+        '0.2 [3]_, and 0 for biases, for "simple" and with LBFGS.',
     )
     lr_schedule: Any = param(
         default="auto",
@@ -285,9 +301,11 @@ class BaseMLP(ScalingLearner):
         """Return what "auto" stands for."""
         if self.preset == "simple":
             return _SIMPLE
-        own = _REALMLP_CLASSES if is_classifier(self) else dict(_REALMLP_VALUES)
+        own = dict(_REALMLP_CLASSES if is_classifier(self) else _REALMLP_VALUES)
         if "loss" not in own and not self._is_auto("loss"):
             own |= {"lr": _REALMLP_CLASSES["lr"], "grad_clip": 1.0}
+        if _is_lbfgs(self.optimizer):
+            own |= _LBFGS
         patience = None if self._is_auto("early_stopping") else 64
         return {**_REALMLP, **own, "patience": patience}
 
@@ -297,7 +315,7 @@ class BaseMLP(ScalingLearner):
         if n_rows is None or self.preset != "realmlp" or not self._is_auto(name):
             return value
         if is_classifier(self):
-            if name == "weight_decay":
+            if name == "weight_decay" and value > 0:
                 return min(_MOST_DECAY, max(value, _DECAY_OF_CLASSES / n_rows))
         elif name == "max_epochs" and n_rows <= _FEW_ROWS:
             return _EPOCHS_OF_FEW_ROWS

@@ -22,6 +22,7 @@ from torchlearners.params import (
     positive,
     positive_int,
 )
+from torchlearners.training import as_array
 
 
 class BaseTabNetEncoder(ScalingLearner):
@@ -147,7 +148,7 @@ class BaseTabNetEncoder(ScalingLearner):
 
         def look(encoder: Any, args: Any) -> None:
             parts = encoder.explain(*args)[: 1 + with_masks]
-            found.append([self._by_column(p.numpy(force=True)) for p in parts])
+            found.append([self._by_column(as_array(p)) for p in parts])
 
         modules = self.net_.module_.modules()
         encoder = next(m for m in modules if isinstance(m, TabNetEncoder))

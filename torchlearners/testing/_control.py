@@ -255,6 +255,7 @@ _BAD_VALUES: list[tuple[str, Any]] = [
     ("eval_every", 0),
     ("predict_batch_size", 0),
     ("device", "no-such-device"),
+    ("precision", "float8"),
     ("n_threads", 0),
     ("random_state", "seed"),
     ("warm_start", "yes"),

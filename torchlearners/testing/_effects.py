@@ -142,8 +142,13 @@ def _traces(learner: Any, params: dict[str, Any]) -> dict[str, Any]:
     net = fitted.net_
     if first is not None:
         X = X[1:]  # not all that `fit` skips can be predicted
-    n_passes: list[int] = []
-    hook = net.module_.register_forward_hook(lambda *_: n_passes.append(1))
+    # Of each pass whether it is rounded, which a constant would not show.
+    passes: list[bool] = []
+
+    def note(*_: Any) -> None:
+        passes.append(torch.is_autocast_enabled(net.device.type))
+
+    hook = net.module_.register_forward_hook(note)
     predictions = outputs(fitted, X)
     hook.remove()
     groups = [
@@ -161,7 +166,7 @@ def _traces(learner: Any, params: dict[str, Any]) -> dict[str, Any]:
         "history": _text(history_rows(fitted)),
         "weights": _digest(net.module_.state_dict()),
         "predictions": _digest(predictions),
-        "number of forward passes in predict": len(n_passes),
+        "forward passes in predict": passes,
         # A notebook shows it elsewhere.
         "progress": bool(printed.getvalue())
         or any(isinstance(c, Progress) for _, c in net.callbacks_),
@@ -316,6 +321,7 @@ _SHARED: dict[str, tuple[dict[str, Any], Any]] = {
     "categorical_features": ({}, [0]),
     "predict_batch_size": ({}, 7),
     "device": ({}, "no-such-device"),
+    "precision": ({"precision": "float32"}, "bf16"),
     # In one step only: more threads than cores are slow.
     "n_threads": ({"n_threads": 1, "max_epochs": 1, "batch_size": 40}, 2),
     "random_state": ({}, 1),

@@ -4,7 +4,7 @@ Optimizers and losses are small objects with declared parameters. A learner take
 as such (``optimizer=AdamW(betas=(0.9, 0.95))``) or by their name (``"adamw"``).
 """
 
-from torchlearners.training._autocast import no_autocast
+from torchlearners.training._autocast import as_array, inference, no_autocast
 from torchlearners.training._batches import (
     FULL_BATCH_ROWS,
     Batches,
@@ -82,11 +82,13 @@ __all__ = [
     "RegressorNet",
     "StackedNets",
     "TensorData",
+    "as_array",
     "automatic_batch_size",
     "balanced_order",
     "batch_sizes",
     "build_loss",
     "build_optimizer",
+    "inference",
     "load_net_state",
     "load_training_state",
     "net_state",

@@ -290,7 +290,7 @@ def penalized(loss: Tensor, penalties: list[Tensor], weight: Tensor | None) -> T
     """
     by_row = weight.sum(1) if weight is not None and weight.ndim == 2 else weight
     for rows in penalties:
-        loss = loss + weighted_mean(rows, by_row)
+        loss = loss + weighted_mean(rows.float(), by_row)
     return loss
 
 

@@ -7,38 +7,30 @@ and stepped is not.
 from __future__ import annotations
 
 import time
-import warnings
 from collections.abc import Callable, Mapping
 from types import MappingProxyType
 from typing import Any
 
 import numpy as np
 import torch
-from skorch import NeuralNet
 from skorch.callbacks import Callback, EarlyStopping
 from torch import Tensor, nn
 
-from torchlearners.exceptions import BatchSplitWarning, NonFiniteLossError
+from torchlearners.exceptions import NonFiniteLossError
 from torchlearners.nn import (
     MeanMembers,
     bind_generator,
-    collect_penalties,
     draws_unbound_numbers,
     random_numbers_from,
 )
-from torchlearners.training._batches import (
-    Batch,
-    Batches,
-    TensorData,
-    split_batch,
-    total_weight,
-)
-from torchlearners.training._losses import Criterion, penalized, training_loss
+from torchlearners.training._batches import Batch, Batches, TensorData
+from torchlearners.training._losses import Criterion
 from torchlearners.training._optimizers import build_optimizer
 from torchlearners.training._state import load_training_state
+from torchlearners.training._steps import Steps
 
 
-class Net(NeuralNet):
+class Net(Steps):
     """A `skorch.NeuralNet` over in-memory tensors, in the learner's encoded space.
 
     Made by a learner's `fit` and kept as ``net_``: classes are 0 to n_classes - 1,
@@ -79,6 +71,8 @@ class Net(NeuralNet):
         Number of values the module returns for a row.
     own_settings : dict of str to dict
         By name what parameters have of their own in the optimizer.
+    precision : {"float32", "bf16"}, default="float32"
+        What the module computes in; weights, outputs and losses are float32.
 
     Examples
     --------
@@ -113,6 +107,7 @@ class Net(NeuralNet):
         device: torch.device,
         n_outputs: int,
         own_settings: Mapping[str, dict[str, float]] = MappingProxyType({}),
+        precision: str = "float32",
     ) -> None:
         super().__init__(
             module,
@@ -130,6 +125,7 @@ class Net(NeuralNet):
         self.generator = generator
         self.n_outputs = n_outputs
         self.own_settings = own_settings
+        self.precision = precision
         self.accumulate_grad = self._n_pieces = accumulate_grad
         self.grad_clip = grad_clip
         self.eval_every = eval_every
@@ -381,106 +377,6 @@ class Net(NeuralNet):
                 f"{self.optimizer_.param_groups[0]['lr']:g}). Lower lr, set "
                 "grad_clip, or look for extreme values in X and y."
             )
-
-    def train_step(self, batch: Batch, **fit_params: Any) -> dict[str, Tensor]:
-        """Do one optimizer step; return the first loss and outputs of it.
-
-        Where gradients are accumulated, or an accelerator's memory does not hold the
-        batch, the batch is cut into pieces; their gradients add up to the batch's.
-        """
-        optimizer, change = self.optimizer_, self.change_batch
-        steps: list[dict[str, Tensor]] = []
-        shown = batch if change is None else change(batch, self.device_generator)
-
-        def closure() -> Tensor:
-            while True:
-                try:
-                    optimizer.zero_grad()
-                    steps.append(self._accumulate(shown))
-                    break
-                except torch.OutOfMemoryError:
-                    self._halve_pieces(len(batch[1]))
-            self._finish_gradient(batch)
-            return steps[-1]["loss"]
-
-        if isinstance(optimizer, torch.optim.LBFGS):
-            optimizer.step(closure)
-        else:
-            closure()
-            optimizer.step()
-        return steps[0]
-
-    def _accumulate(self, batch: Batch) -> dict[str, Tensor]:
-        """Add the gradient of the batch's loss to the parameters' gradients."""
-        if self._n_pieces == 1:
-            loss, y_pred = self._train_forward(*batch)
-            loss.backward()
-            return {"loss": loss, "y_pred": y_pred}
-        losses, outputs = [], []
-        for piece in split_batch(batch, self._n_pieces, least=min(2, self.batch_size)):
-            loss, y_pred = self._train_forward(*piece)
-            loss = loss * (total_weight(piece) / total_weight(batch))
-            loss.backward()
-            losses.append(loss.detach())
-            outputs.append(y_pred.detach())
-        return {"loss": torch.stack(losses).sum(), "y_pred": torch.cat(outputs)}
-
-    def _train_forward(self, x: Tensor, y: Tensor, weight: Any) -> Any:
-        """Return loss and outputs; of several members the mean loss, and their mean."""
-        try:
-            with collect_penalties() as penalties:
-                outputs = self.module_(x)
-        except ValueError as error:
-            if len(x) > 1:
-                raise
-            raise ValueError(
-                f"The network cannot train on a batch of one row: {error}. Batch "
-                "normalization needs two: raise batch_size, or give more than one "
-                "sample."
-            ) from error
-        members = self._mean_members
-        loss = training_loss(self.criterion_, outputs, y, weight, members is not None)
-        if members is not None:
-            outputs = members(outputs.detach())
-        return penalized(loss, penalties, weight), outputs
-
-    def _halve_pieces(self, n_rows: int) -> None:
-        """Take half as many rows a pass from now on, or give up on a single row."""
-        if self._n_pieces >= n_rows:
-            raise
-        if self._n_pieces == self.accumulate_grad:
-            warnings.warn(
-                f"A batch of {n_rows} rows does not fit into the memory of "
-                f"{self.device}; it is computed in pieces, with the same gradient.",
-                BatchSplitWarning,
-                stacklevel=2,
-            )
-        self._n_pieces = min(2 * self._n_pieces, n_rows)
-
-    def _finish_gradient(self, batch: Batch) -> None:
-        for callback in self._overriding("on_grad_computed"):
-            callback.on_grad_computed(
-                self,
-                named_parameters=self._trainable,
-                batch=batch[:2],
-                training=True,
-            )
-        if self.grad_clip is not None:
-            nn.utils.clip_grad_norm_([p for _, p in self._trainable], self.grad_clip)
-
-    def validation_step(self, batch: Batch, **fit_params: Any) -> dict[str, Tensor]:
-        """Return loss and outputs of a batch, without gradients."""
-        x, y, weight = batch
-        with torch.no_grad():
-            y_pred = self.module_(x)
-            return {"loss": self.criterion_(y_pred, y, weight), "y_pred": y_pred}
-
-    def evaluation_step(self, batch: Batch, training: bool = False) -> Tensor:
-        """Return the outputs of a batch."""
-        self.check_is_fitted()
-        self._set_training(training)
-        with torch.set_grad_enabled(training):
-            return self.module_(batch[0].to(self.device))
 
     def on_evaluation_begin(self, net: Net, **kwargs: Any) -> None:
         """Do nothing; a hook between the training and the validation rows."""

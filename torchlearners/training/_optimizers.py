@@ -403,6 +403,8 @@ def build_optimizer(
     settings = {"lr": lr}
     if weight_decay:
         settings["weight_decay"] = weight_decay
+    if issubclass(choice, torch.optim.LBFGS):
+        parameters = _each(parameters)  # a step has one length for all
     make: Any = choice  # its constructor is that of the subclass
     return make(parameters, **settings)
 

@@ -80,8 +80,9 @@ class StackedNets:
         Returns
         -------
         bool
-            Whether `train` will train it. Not a net that is too large, or has layers
-            that `torchlearners.nn.StackedModules` does not know.
+            Whether `train` will train it. Not a net that is too large, computes in
+            another precision than float32, or has layers that
+            `torchlearners.nn.StackedModules` does not know.
         """
         if not _is_plain(net) or train.X.numel() * self.n_nets > _MOST_NUMBERS:
             return False
@@ -280,6 +281,7 @@ def _is_plain(net: Net) -> bool:
         and isinstance(net.criterion_, DeclaredCriterion)
         and not isinstance(net.optimizer_, torch.optim.LBFGS)
         and net.accumulate_grad == 1
+        and net.precision == "float32"
         and net.row_order is None
         and net.change_batch is None
         and not net._overriding("on_batch_end")
