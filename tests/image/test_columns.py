@@ -4,6 +4,7 @@ import pytest
 from torchlearners.data import ImageColumn, UnreadableRows
 from torchlearners.exceptions import UnreadableImageError
 from torchlearners.image._columns import (
+    Reading,
     automatic_size,
     batches_of,
     check_lengths,
@@ -12,7 +13,7 @@ from torchlearners.image._columns import (
     rows_left,
 )
 
-READING = {"resize": "squash", "retries": 0}
+READING = Reading("squash", 0, "once", None)
 
 
 def column(*sources, **options):

@@ -7,13 +7,15 @@ import numpy as np
 import pandas as pd
 import polars as pl
 import pytest
+import torch
 from PIL import Image
 from sklearn.base import clone
 from sklearn.model_selection import GridSearchCV, cross_val_score, train_test_split
+from torch.utils.data import IterableDataset, Subset, TensorDataset
 
 from torchlearners.data import ImageColumn, ImageFailure
 from torchlearners.exceptions import UnreadableImageError, UnreadableImageWarning
-from torchlearners.image import CNN, ImageClassifier, ImageRegressor
+from torchlearners.image import CNN, ImageClassifier, ImageEncoder, ImageRegressor
 from torchlearners.testing import FlakyStore
 
 N = 30
@@ -448,3 +450,212 @@ def test_a_single_path_is_no_column(files):
         warnings.simplefilter("error")
         with pytest.raises(ValueError, match="X is one str"):
             small().fit("cat.png", [0])
+
+
+# Images that are decoded batch by batch.
+
+LOADERS = [None, {"num_workers": 2}]
+STREAM = {"decode": "batches", "batch_size": 8, "early_stopping": True}
+
+
+@pytest.mark.parametrize("loader_params", LOADERS)
+def test_decoding_in_batches_is_decoding_once_bit_for_bit(loader_params, files):
+    X, y = files
+    settings = {
+        **STREAM,
+        "augment": "light",
+        "mixup": 0.2,
+        "measures_train": "accuracy",
+    }
+    weight = np.linspace(0, 2, N)
+    wanted = small(**{**settings, "decode": "once"}).fit(X, y, weight)
+    found = small(**settings, loader_params=loader_params).fit(X, y, weight)
+    assert np.array_equal(found.predict_proba(X), wanted.predict_proba(X))
+    losses = [[row["valid_loss"] for row in m.history_] for m in (found, wanted)]
+    assert losses[0] == losses[1]
+
+
+@pytest.mark.parametrize(
+    "settings",
+    [
+        {"batch_size": 64, "early_stopping": False},  # one batch of all rows
+        {"batch_size": 4, "drop_last": True},
+        {"sampler": "balanced"},
+        {"data_format": "channels_first"},
+        {"n_folds": 2},
+        {"n_ensemble": 2},
+        {"preprocessing": "imagenet"},
+    ],
+    ids=str,
+)
+def test_whatever_the_settings_streaming_changes_nothing(settings, files):
+    X, y = files
+    settings = {**STREAM, **settings}
+    wanted = small(**{**settings, "decode": "once"}).fit(X, y)
+    found = small(**settings).fit(X, y)
+    assert np.array_equal(found.predict_proba(X), wanted.predict_proba(X))
+
+
+def test_gray_files_and_validation_files_are_streamed_too(files):
+    X, y = files
+    gray = ImageColumn(X.sources, channels=1)
+    given = {"X_val": gray[:8], "y_val": y[:8]}
+    wanted = small(**{**STREAM, "decode": "once"}).fit(gray[8:], y[8:], **given)
+    found = small(**STREAM).fit(gray[8:], y[8:], **given)
+    assert found.history_[-1]["valid_loss"] == wanted.history_[-1]["valid_loss"]
+    assert np.array_equal(found.predict_proba(gray), wanted.predict_proba(gray))
+
+
+def test_streaming_holds_a_batch_and_reads_again_in_each_epoch():
+    X, y = counted()
+    small(decode="batches", batch_size=8, max_epochs=3, image_size=8).fit(X, y)
+    assert n_reads(X) == [4] * len(X)  # once for mean and standard deviation
+
+
+def test_auto_decodes_once_where_the_pixels_are_few(monkeypatch):
+    X, y = counted()
+    monkeypatch.setattr("torchlearners.image._columns.MOST_BYTES", 24 * 3 * 64)
+    small(image_size=8).fit(X, y)
+    assert n_reads(X) == [1] * len(X)
+    monkeypatch.setattr("torchlearners.image._columns.MOST_BYTES", 24 * 3 * 64 - 1)
+    small(image_size=8, batch_size=8, preprocessing=None).fit(X, y)
+    assert n_reads(X) == [1 + 2] * len(X)  # two epochs
+
+
+@pytest.mark.parametrize("loader_params", LOADERS)
+def test_streamed_faults_that_stay_are_skipped_as_if_filtered(loader_params, files):
+    X, y = files
+    flaky = FlakyStore(X, p_corrupt=0.1, p_missing=0.1, p_transient=0.05, seed=2)
+    bad = np.flatnonzero(np.isin(flaky.faults, ["corrupt", "missing"]))
+    good = np.setdiff1d(np.arange(N), bad)
+    learner = small(**STREAM, on_error="skip", max_bad=0.5, loader_params=loader_params)
+    with pytest.warns(UnreadableImageWarning):
+        learner.fit(flaky, y)
+    clean = small(**{**STREAM, "decode": "once"}).fit(X[good], y[good])
+    assert [failure.row for failure in learner.skipped_] == bad.tolist()
+    assert np.array_equal(learner.predict_proba(X), clean.predict_proba(X))
+    with pytest.raises(UnreadableImageError, match="max_bad"):
+        learner.set_params(max_bad=len(bad) - 1).fit(flaky, y)
+
+
+@pytest.mark.parametrize("loader_params", LOADERS)
+def test_streamed_predictions_keep_the_order_of_the_rows(loader_params, fitted, files):
+    X, _ = files
+    flaky = FlakyStore(X, p_corrupt=0.2, seed=3)
+    learner = pickle.loads(pickle.dumps(fitted))
+    learner.set_params(on_error="impute", predict_batch_size=4)
+    learner.set_params(loader_params=loader_params)
+    with pytest.warns(UnreadableImageWarning):
+        found = learner.predict_proba(flaky)
+    good = flaky.faults == ""
+    assert np.allclose(found[good], fitted.predict_proba(X)[good], atol=1e-5)
+    assert np.ptp(found[~good], axis=0).max() == 0
+
+
+@pytest.mark.parametrize("loader_params", LOADERS)
+def test_a_streamed_row_that_cannot_be_read_is_named(loader_params, files):
+    X, y = damaged(files, 4)
+    learner = small(**{**STREAM, "image_size": 8}, loader_params=loader_params)
+    with pytest.raises(UnreadableImageError, match=r"Row 4 \(<bytes>\) cannot be read"):
+        learner.fit(X, y)
+    assert not hasattr(learner, "net_")
+
+
+def test_parameters_of_the_loader_are_checked(files):
+    with pytest.raises(ValueError, match="loader_params has 'shuffle'"):
+        small(loader_params={"shuffle": True}).fit(*files)
+
+
+# Datasets of torch.
+
+
+def pairs(files):
+    X, y = files
+    images = torch.stack([torch.tensor(x[:9, :9]).permute(2, 0, 1) for x in X])
+    return TensorDataset(images, torch.tensor(np.unique(y, return_inverse=True)[1]))
+
+
+def test_a_dataset_is_fitted_scored_and_predicted(files):
+    data = pairs(files)
+    images, y = data.tensors
+    learner = small(data_format="channels_first").fit(images, y)
+    for given in ((data,), (data, y)):
+        found = small().fit(*given, X_val=data)
+        assert np.array_equal(found.predict(data), learner.predict(images))
+        assert found.score(data) == learner.score(images, y) == found.score(data, y)
+
+
+def test_a_subset_is_fitted_to_its_rows(files):
+    data = pairs(files)
+    rows = [3, 1, 8, 20, 5, 7]
+    found = small().fit(Subset(data, rows)).predict_proba(data)
+    wanted = small().fit(ImageColumn.from_dataset(data)[0][rows], data.tensors[1][rows])
+    assert np.array_equal(found, wanted.predict_proba(data))
+
+
+def test_a_dataset_that_scikit_learn_has_split_is_refused_with_what_to_do(files):
+    train, _ = train_test_split(pairs(files), random_state=0)
+    with pytest.raises(ValueError, match=r"pairs .*ImageColumn\.from_dataset"):
+        small().fit(train)
+    X, y = ImageColumn.from_dataset(pairs(files))
+    search = GridSearchCV(small(), {"image_size": [8]}, cv=2).fit(X, y)
+    assert search.best_estimator_.score(X, y) >= 0.5
+
+
+def test_a_stream_of_items_is_refused():
+    class Stream(IterableDataset):
+        def __iter__(self):
+            return iter([])
+
+    with pytest.raises(TypeError, match="Stream streams them"):
+        small().fit(Stream())
+
+
+# A transform for every image.
+
+
+def flipped(image):
+    return image[:, ::-1]
+
+
+@pytest.mark.parametrize("settings", [{}, {"n_folds": 2}, {"decode": "batches"}])
+def test_a_transform_changes_images_of_files_and_arrays_alike(settings, files):
+    X, y = files
+    X = ImageColumn(X.sources, transform=lambda image: image[:9, :9])
+    array = np.stack(list(X))
+    wanted = small(**settings, data_format="channels_last").fit(array[:, :, ::-1], y)
+    wanted = wanted.predict_proba(array[:, :, ::-1])
+    for form in (X, array):
+        learner = small(**settings, image_transform=flipped).fit(form, y)
+        assert np.array_equal(learner.predict_proba(form), wanted)
+        assert np.array_equal(learner.predict_proba(X), wanted)
+
+
+def test_a_transform_of_the_learner_follows_that_of_the_column(files):
+    X, y = files
+    dark = ImageColumn(X.sources, transform=lambda image: image // 2, cache="images")
+    both = dark.transformed(lambda image: torch.tensor(image + 1).permute(2, 0, 1))
+    assert np.array_equal(both[0], X[0] // 2 + 1)
+    assert np.array_equal(dark[0], X[0] // 2)
+    learner = small(image_transform=lambda image: Image.fromarray(image + 1))
+    wanted = small().fit(both, y).predict_proba(both)
+    assert np.array_equal(learner.fit(dark, y).predict_proba(dark), wanted)
+
+
+def test_a_table_has_no_images_to_transform():
+    with pytest.raises(ValueError, match=r"rows of 5 values are taken for a table"):
+        small(image_transform=flipped).fit(np.zeros((6, 5)), [0, 1] * 3)
+
+
+# Features of files.
+
+
+def test_an_encoder_reads_files(fitted, files):
+    X, _ = files
+    encoder = ImageEncoder(fitted).fit(X)
+    features = encoder.transform(X)
+    assert features.shape == (N, encoder.get_feature_names_out().size)
+    squares = ImageColumn(X.sources, transform=lambda image: image[:9, :9])
+    random = ImageEncoder(CNN(width=4), random_state=0).fit(squares)
+    array = np.stack(list(squares))
+    assert np.array_equal(random.transform(squares), random.transform(array))

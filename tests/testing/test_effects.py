@@ -54,6 +54,7 @@ def test_a_fit_that_fails_everywhere_is_no_sign_of_an_effect():
 
 def test_every_shared_parameter_has_a_circumstance_in_which_it_matters():
     images = {"image_size", "max_bad", "on_error", "resize", "retries"}
+    images |= {"decode", "image_transform", "loader_params"}
     shared = {*LearnerParameters._fields, *ClassifierLearner._fields, *images}
     assert shared == group._SHARED.keys()
 

@@ -53,7 +53,7 @@ class Folds:
         # A DataFrame keeps its names and dtypes; of the rest not all have rows to take.
         # Images would lose their shape.
         images = getattr(X, "ndim", 0) > 2
-        self.X = X if hasattr(X, "columns") else np.asarray(X) if images else checked
+        self.X = X if hasattr(X, "columns") else np.asanyarray(X) if images else checked
         self.y = y
         self.codes = self.target.codes(y)
         self.weight = check_weights(sample_weight, checked)

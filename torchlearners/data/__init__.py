@@ -10,11 +10,17 @@ from torchlearners.data._checks import (
 from torchlearners.data._columns import ColumnEncoder
 from torchlearners.data._decode import decode_image
 from torchlearners.data._image_batches import ImageReader, LoadedImages, load_images
-from torchlearners.data._image_column import ImageColumn, as_image_column
+from torchlearners.data._image_column import ImageColumn
 from torchlearners.data._image_errors import (
     ImageFailure,
     UnreadableRows,
     check_classes_left,
+)
+from torchlearners.data._image_inputs import as_image_column, with_targets
+from torchlearners.data._image_stream import (
+    ImageLoader,
+    StreamedImages,
+    checked_loader_params,
 )
 from torchlearners.data._resize import resize_image
 from torchlearners.data._row_selection import RowSelection
@@ -40,12 +46,14 @@ __all__ = [
     "DataSpec",
     "ImageColumn",
     "ImageFailure",
+    "ImageLoader",
     "ImageReader",
     "LoadedImages",
     "MultilabelTarget",
     "NoTarget",
     "RowSelection",
     "Schema",
+    "StreamedImages",
     "Target",
     "UnreadableRows",
     "ValueTarget",
@@ -56,6 +64,7 @@ __all__ = [
     "check_labels",
     "check_range",
     "check_weights",
+    "checked_loader_params",
     "decode_image",
     "drop_zero_weights",
     "fold_numbers",
@@ -64,4 +73,5 @@ __all__ = [
     "resize_image",
     "restore_target",
     "validation_split",
+    "with_targets",
 ]

@@ -303,7 +303,8 @@ def _from_pillow(image: Any) -> Pixels:
     elif mode == "F":
         array = _as_bytes(np.asarray(image))
     else:
-        array = np.asarray(image.convert(_plain_mode(image)))
+        plain = _plain_mode(image)
+        array = np.asarray(image if mode == plain else image.convert(plain))
     if array.ndim == 2:
         array = array[:, :, None]
     return Pixels(_UPRIGHT.get(_orientation(image), lambda a: a)(array), mode)

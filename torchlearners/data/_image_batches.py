@@ -46,6 +46,10 @@ class LoadedImages:
     def __len__(self) -> int:
         return len(self.rows)
 
+    def pin_memory(self) -> LoadedImages:
+        """Return the same images in memory that an accelerator can read by itself."""
+        return LoadedImages(self.images.pin_memory(), self.rows, self.failures)
+
 
 class ImageReader:
     """Read rows of a column as batches of images of one size.
@@ -132,7 +136,20 @@ class ImageReader:
         image = self.X.read(row, retries=self.retries, delay=self.delay)
         if isinstance(image, ImageFailure):
             return image
-        pixels = torch.from_numpy(image.transpose(2, 0, 1).copy())
+        return self.resized(image)
+
+    def resized(self, image: np.ndarray) -> torch.Tensor:
+        """Return an image of the column as it is in batches.
+
+        Parameters
+        ----------
+        image : ndarray of uint8 of shape (height, width, channels)
+
+        Returns
+        -------
+        torch.Tensor of uint8 of shape (channels, height, width)
+        """
+        pixels = torch.from_numpy(np.ascontiguousarray(image)).permute(2, 0, 1)
         if self.size is None:
             return pixels
         return resize_image(pixels, self.size, self.resize)
@@ -150,7 +167,9 @@ class ImageReader:
         for row, image in zip(kept, images, strict=True):
             if image.shape != images[0].shape:
                 raise self._several_sizes(kept[0], images[0], row, image)
-        return LoadedImages(torch.stack(images), kept, failures)
+        # In memory channels come last, as they were decoded.
+        stacked = torch.stack([image.permute(1, 2, 0) for image in images])
+        return LoadedImages(stacked.permute(0, 3, 1, 2), kept, failures)
 
     def _several_sizes(
         self, row: int, image: torch.Tensor, other_row: int, other: torch.Tensor

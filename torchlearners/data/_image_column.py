@@ -3,22 +3,25 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from numbers import Integral
 from typing import Any, overload
 
 import numpy as np
+import torch
 
 from torchlearners.data._decode import (
     check_channels,
     describe_source,
     fetch,
     is_missing,
+    is_pillow_image,
     read_pixels,
     to_channels,
 )
 from torchlearners.data._image_errors import ImageFailure, read_row
 from torchlearners.data._image_sources import (
+    EXTENSIONS,
     below,
     column_values,
     dataset_items,
@@ -50,8 +53,9 @@ class ImageColumn:
         Gray value behind transparent pixels.
     transform : callable or None, default=None
         From a uint8 array (height, width, channels) to another one, for example to a
-        smaller one. It runs before the cache, so it must not be random; augmentation
-        belongs to the learner.
+        smaller one, or to a PIL image or a tensor (channels, height, width), which
+        become one as `decode_image` says. It runs before the cache, so it must not be
+        random; augmentation belongs to the learner.
     cache : {"bytes", "images"} or None, default=None
         What is kept in memory once it was read: "bytes" the files as they are, which
         spares a slow disk or network, "images" the decoded and transformed images,
@@ -110,15 +114,28 @@ class ImageColumn:
     # Where images come from.
 
     @classmethod
-    def from_folder(cls, root: Any, **options: Any) -> tuple[ImageColumn, np.ndarray]:
+    def from_folder(
+        cls,
+        root: Any,
+        *,
+        categories: Sequence[str] | None = None,
+        extensions: Sequence[str] = EXTENSIONS,
+        **options: Any,
+    ) -> tuple[ImageColumn, np.ndarray]:
         """Return the images of a folder with one subfolder for each class.
 
         Files whose names end in what images are called count, also in folders further
-        below; hidden ones and those outside of the subfolders do not.
+        below; hidden ones and those outside of the subfolders do not, nor do links to
+        folders, which may lead in a circle. No image is opened.
 
         Parameters
         ----------
         root : str or Path
+        categories : sequence of str or None, default=None
+            Names of the subfolders to take; None is all of them.
+        extensions : sequence of str
+            What the names of images end with, in small or capital letters. By default
+            the usual ones, from ".avif" to ".webp".
         **options
             Those of the class.
 
@@ -133,7 +150,7 @@ class ImageColumn:
         ValueError
             Where there is no such folder, or a class without images.
         """
-        paths, labels = folder_files(root)
+        paths, labels = folder_files(root, categories, extensions)
         return cls(paths, **options), np.asarray(labels)
 
     @classmethod
@@ -239,7 +256,7 @@ class ImageColumn:
             return pixels
         if self.transform is not None:
             try:
-                pixels = _checked(self.transform(pixels), self.channels)
+                pixels = self._checked(self.transform(pixels))
             except Exception as error:
                 error.add_note(f"Raised by transform for row {row} ({self.path(row)}).")
                 raise
@@ -257,6 +274,49 @@ class ImageColumn:
                     self._kept.put(key, data, len(data))
             source = data
         return to_channels(read_pixels(source).array, self.channels, self.background)
+
+    def _checked(self, image: Any) -> np.ndarray:
+        """Return what `transform` returned as an image of this column."""
+        if isinstance(image, torch.Tensor) or is_pillow_image(image):
+            return to_channels(read_pixels(image).array, self.channels, self.background)
+        is_image = isinstance(image, np.ndarray) and image.dtype == np.uint8
+        fits = is_image and image.ndim == 3 and image.shape[2] == self.channels
+        if fits and image.size:
+            return np.asarray(image)
+        got = f"{image.dtype} {image.shape}" if hasattr(image, "dtype") else type(image)
+        raise TypeError(
+            "transform must return a uint8 array of shape (height, width, "
+            f"{self.channels}), a PIL image or a tensor. Got {got}."
+        )
+
+    def transformed(self, transform: Callable[[np.ndarray], Any]) -> ImageColumn:
+        """Return the same images with one more transform, after that of the column.
+
+        Parameters
+        ----------
+        transform : callable
+            As the `transform` of the class.
+
+        Returns
+        -------
+        ImageColumn
+            With a cache of its own, where images are kept.
+
+        Examples
+        --------
+        >>> import numpy as np
+        >>> from torchlearners.data import ImageColumn
+        >>> X = ImageColumn([np.zeros((8, 4))]).transformed(lambda image: image[:2])
+        >>> X[0].shape
+        (2, 4, 3)
+        """
+        changed: ImageColumn = self[:]
+        if self.transform is not None:
+            transform = _OneAfterTheOther(self, transform)
+        changed.transform = transform
+        if self.cache == "images":
+            changed._forget()
+        return changed
 
     # A sequence.
 
@@ -352,37 +412,17 @@ class _Kept:
                 self.size += size
 
 
-def as_image_column(X: Any, **options: Any) -> ImageColumn | None:
-    """Return X as a column of images, or None where it is an array of numbers.
+class _OneAfterTheOther:
+    """The transform of a column, and then another one."""
 
-    A learner calls this on whatever it is given: lists and object arrays of paths,
-    bytes, PIL images, functions or arrays of several sizes, a Series or a DataFrame of
-    one such column, and an `ImageColumn`, which is returned as it is. Numeric arrays
-    and tensors, and lists of arrays of one shape, are none of its business.
+    def __init__(self, column: ImageColumn, then: Callable[[np.ndarray], Any]) -> None:
+        # Without its sources, since it goes wherever the new column goes.
+        self.column = column[:0]
+        self.then = then
 
-    Parameters
-    ----------
-    X : object
-    **options
-        Those of `ImageColumn`.
-
-    Returns
-    -------
-    ImageColumn or None
-
-    Examples
-    --------
-    >>> import numpy as np
-    >>> from torchlearners.data import as_image_column
-    >>> as_image_column(["cat.png", "dog.png"])
-    ImageColumn of 2 images: cat.png, dog.png
-    >>> as_image_column(np.zeros((2, 28, 28))) is None
-    True
-    """
-    if isinstance(X, ImageColumn):
-        return X
-    values = source_list(X)
-    return None if values is None else ImageColumn(values, **options)
+    def __call__(self, image: np.ndarray) -> Any:
+        first: Any = self.column.transform
+        return self.then(self.column._checked(first(image)))
 
 
 def _object_array(sources: Any) -> np.ndarray:
@@ -403,14 +443,3 @@ def _object_array(sources: Any) -> np.ndarray:
     for row, value in enumerate(values):  # numpy would stack arrays of one shape
         array[row] = value
     return array
-
-
-def _checked(image: Any, channels: int) -> np.ndarray:
-    is_image = isinstance(image, np.ndarray) and image.dtype == np.uint8
-    if is_image and image.ndim == 3 and image.shape[2] == channels and image.size:
-        return np.asarray(image)
-    got = f"{image.dtype} {image.shape}" if hasattr(image, "dtype") else type(image)
-    raise TypeError(
-        "transform must return a uint8 array of shape (height, width, "
-        f"{channels}). Got {got}."
-    )

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -11,11 +11,12 @@ import numpy as np
 import torch
 
 from torchlearners.data._decode import is_missing, is_pillow_image
+from torchlearners.params import did_you_mean
 
 # What image files are called; others in a folder are left alone.
-EXTENSIONS = frozenset(
-    {".avif", ".bmp", ".gif", ".jpeg", ".jpg", ".pbm", ".pgm", ".png", ".pnm", ".ppm"}
-    | {".tif", ".tiff", ".webp"}
+EXTENSIONS = (
+    *(".avif", ".bmp", ".gif", ".jpeg", ".jpg", ".pbm", ".pgm", ".png", ".pnm", ".ppm"),
+    *(".tif", ".tiff", ".webp"),
 )
 
 
@@ -27,8 +28,8 @@ class DatasetItem:
     dataset : object
         With ``__getitem__``.
     index : int
-    key : str or int
-        Where the image is in the item.
+    key : str, int or None
+        Where the image is in the item; None where the item is the image.
     """
 
     def __init__(self, dataset: Any, index: int, key: Any) -> None:
@@ -39,7 +40,39 @@ class DatasetItem:
 
     def __call__(self) -> Any:
         """Return the image."""
-        return self.dataset[self.index][self.key]
+        item = self.dataset[self.index]
+        return item if self.key is None else item[self.key]
+
+
+def is_dataset(X: Any) -> bool:
+    """Tell whether this is a `torch.utils.data.Dataset`.
+
+    Parameters
+    ----------
+    X : object
+
+    Returns
+    -------
+    bool
+    """
+    return isinstance(X, torch.utils.data.Dataset)
+
+
+def is_pair(item: Any) -> bool:
+    """Tell whether this is an item of a dataset: an image and its target.
+
+    Parameters
+    ----------
+    item : object
+
+    Returns
+    -------
+    bool
+    """
+    if not isinstance(item, tuple) or len(item) != 2:
+        return False
+    is_image = isinstance(item[0], np.ndarray | torch.Tensor) and item[0].ndim > 1
+    return is_image or is_pillow_image(item[0])
 
 
 def is_source(value: Any) -> bool:
@@ -147,59 +180,123 @@ def below(root: Any, value: Any) -> Any:
     return os.path.join(root, value)
 
 
-def folder_files(root: Any) -> tuple[list[str], list[str]]:
+def folder_files(
+    root: Any,
+    categories: Sequence[str] | None = None,
+    extensions: Sequence[str] = EXTENSIONS,
+) -> tuple[list[str], list[str]]:
     """Return the image files below a folder, and the subfolder each one is in.
 
     Parameters
     ----------
     root : str or Path
+    categories : sequence of str or None, default=None
+        The subfolders to take; None is all of them.
+    extensions : sequence of str
+        What the names of images end with, in small or capital letters.
 
     Returns
     -------
     paths, labels : list of str
         By subfolder, then by path, in the order of their characters.
     """
-    root = Path(root)
+    root = Path(root).expanduser()
     if not root.is_dir():
         what = "a file, not a folder" if root.exists() else "no folder"
-        raise ValueError(f"{str(root)!r} is {what}.")
-    folders = [p for p in root.iterdir() if p.is_dir() and not p.name.startswith(".")]
+        raise ValueError(
+            f"{str(root)!r} is {what}. Give the folder that holds one subfolder of "
+            "images for each class."
+        )
+    endings = tuple(ending.lower() for ending in extensions)
+    folders = {
+        p.name: p for p in root.iterdir() if p.is_dir() and not p.name.startswith(".")
+    }
     layout = "root/cat/1.png, root/dog/1.png"
     if not folders:
-        n_images = len(_images(root))
+        n_images = len(_images(root, endings))
         raise ValueError(
             f"The folder {str(root)!r} has no subfolders, but {n_images} images. There "
             f"must be one subfolder for each class: {layout}. Without classes, give "
             "ImageColumn the list of paths."
         )
-    paths: list[str] = []
-    labels: list[str] = []
-    empty = []
-    for folder in sorted(folders, key=lambda p: p.name):
-        found = _images(folder)
-        paths += found
-        labels += [folder.name] * len(found)
-        if not found:
-            empty.append(folder.name)
-    if empty:
+    names = sorted(folders)
+    if categories is not None:
+        names = _chosen(categories, names, root)
+    found = {name: _images(folders[name], endings) for name in names}
+    if empty := [name for name in names if not found[name]]:
         raise ValueError(
             f"In the folder {str(root)!r}, these subfolders hold no image: "
-            f"{', '.join(map(repr, empty))}. Remove them, or add images (files that "
-            f"end in {', '.join(sorted(EXTENSIONS))})."
+            f"{', '.join(map(repr, empty))}. Remove them, choose others by categories, "
+            f"or add images (files that end in {', '.join(endings)})."
         )
-    return paths, labels
+    paths = [path for name in names for path in found[name]]
+    return paths, [name for name in names for _ in found[name]]
 
 
-def _images(folder: Path) -> list[str]:
-    found = []
-    for where, subfolders, names in os.walk(folder, followlinks=True):
+def _chosen(categories: Sequence[str], there: list[str], root: Path) -> list[str]:
+    if not len(categories):
+        raise ValueError("categories is empty. Name folders, or pass None for all.")
+    for name in categories:
+        if name not in there:
+            raise ValueError(
+                f"categories has {name!r}, which is no folder in {root}."
+                f"{did_you_mean(name, there)} There are: {there}."
+            )
+    return sorted(set(categories))
+
+
+def _images(folder: Path, endings: tuple[str, ...]) -> list[str]:
+    found: list[Path] = []
+    # Links to folders are not followed: they may lead in a circle.
+    for where, subfolders, names in os.walk(folder, onerror=_stop):
         subfolders[:] = [name for name in subfolders if not name.startswith(".")]
         found += [
             Path(where, name)
             for name in names
-            if Path(name).suffix.lower() in EXTENSIONS and not name.startswith(".")
+            if name.lower().endswith(endings) and not name.startswith(".")
         ]
     return [str(p) for p in sorted(found, key=lambda p: p.relative_to(folder).parts)]
+
+
+def _stop(error: OSError) -> None:
+    """Raise what `os.walk` would pass over: a folder that cannot be read."""
+    raise error
+
+
+def dataset_images(dataset: Any, image: Any = None) -> list[Any]:
+    """Return sources for the images of a map-style dataset.
+
+    Parameters
+    ----------
+    dataset : object
+        With ``__len__`` and ``__getitem__``.
+    image : str, int or None, default=None
+        Where the image is in an item. None is the first place of a tuple or list,
+        "image" of a dict, and else the item itself.
+
+    Returns
+    -------
+    list
+    """
+    _check_map_style(dataset)
+    if (paths := _plain_paths(dataset)) is not None:
+        return paths
+    if image is None and hasattr(dataset, "column_names"):
+        image = "image"
+    elif image is None and len(dataset):
+        item = dataset[0]
+        known = {tuple: 0, list: 0, dict: "image"}
+        image = next((known[kind] for kind in known if isinstance(item, kind)), None)
+    return [DatasetItem(dataset, i, image) for i in range(len(dataset))]
+
+
+def _check_map_style(dataset: Any) -> None:
+    streams = isinstance(dataset, torch.utils.data.IterableDataset)
+    if streams or not (hasattr(dataset, "__len__") and hasattr(dataset, "__getitem__")):
+        raise TypeError(
+            f"A dataset must have a length and items; {type(dataset).__name__} streams "
+            "them or is none. Write the images to files first."
+        )
 
 
 def dataset_items(
@@ -221,23 +318,18 @@ def dataset_items(
     labels : ndarray or list
         A list where labels are no numbers and no strings.
     """
-    if not (hasattr(dataset, "__len__") and hasattr(dataset, "__getitem__")):
-        raise TypeError(
-            f"A dataset must have a length and items; {type(dataset).__name__} streams "
-            "them or is none. Write the images to files first."
-        )
+    _check_map_style(dataset)
     named = hasattr(dataset, "column_names")
     image = ("image" if named else 0) if image is None else image
     label = ("label" if named else 1) if label is None else label
-    n = len(dataset)
-    labels = _labels(dataset, label)
-    if (paths := _plain_paths(dataset)) is not None:
-        return paths, labels
-    return [DatasetItem(dataset, i, image) for i in range(n)], labels
+    return dataset_images(dataset, image), _labels(dataset, label)
 
 
 def _plain_paths(dataset: Any) -> list[Any] | None:
     """Return the paths of a torchvision ImageFolder that does nothing but read them."""
+    if isinstance(dataset, torch.utils.data.Subset):
+        paths = _plain_paths(dataset.dataset)
+        return None if paths is None else [paths[i] for i in dataset.indices]
     changes = ("transform", "transforms", "target_transform")
     if any(getattr(dataset, name, None) is not None for name in changes):
         return None

@@ -80,7 +80,7 @@ class RowSelection:
             place = slice(start, min(start + step, n_rows))
             rows = place if self.rows is None else self.rows[place]
             block = self.matrix[rows]
-            yield place, block.toarray() if issparse(block) else block
+            yield place, block.toarray() if issparse(block) else np.asarray(block)
 
     def columns(self, numbers: Iterable[int] | None = None) -> Iterator[np.ndarray]:
         """Yield one dense column after the other.
@@ -94,7 +94,8 @@ class RowSelection:
         ------
         ndarray of shape (n_rows,)
         """
-        matrix = self.matrix.tocsc() if issparse(self.matrix) else self.matrix
+        sparse = issparse(self.matrix)
+        matrix: Any = self.matrix.tocsc() if sparse else np.asarray(self.matrix)
         for i in range(self.shape[1]) if numbers is None else numbers:
             column = (
                 matrix[:, [i]].toarray()[:, 0] if issparse(matrix) else matrix[:, i]

@@ -4,32 +4,19 @@ from __future__ import annotations
 
 import os
 from collections.abc import Sequence
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 from sklearn.utils import Bunch
 
 from torchlearners._compat import validate_parameter_constraints
-from torchlearners.params import SequenceOf, boolean, did_you_mean, optional
-
-EXTENSIONS = (
-    ".bmp",
-    ".gif",
-    ".jpeg",
-    ".jpg",
-    ".pgm",
-    ".png",
-    ".ppm",
-    ".tif",
-    ".tiff",
-    ".webp",
-)
+from torchlearners.data import ImageColumn
+from torchlearners.params import SequenceOf, boolean, optional
 
 _CONSTRAINTS: dict[str, Any] = {
     "root": [str, os.PathLike],
     "categories": optional([SequenceOf([str])]),
-    "extensions": [SequenceOf([str])],
+    "extensions": optional([SequenceOf([str])]),
     "return_X_y": boolean,
 }
 
@@ -38,14 +25,14 @@ def load_image_folder(
     root: str | os.PathLike[str],
     *,
     categories: Sequence[str] | None = None,
-    extensions: Sequence[str] = EXTENSIONS,
+    extensions: Sequence[str] | None = None,
     return_X_y: bool = False,
 ) -> Any:
-    """Load paths and classes of images that lie in one folder for each class.
+    """Load a column of images that lie in one folder for each class.
 
-    The name of a folder in `root` is that of its class; folders inside of it belong to
-    it. No image is opened, so this is cheap for any number of them. Hidden files and
-    folders, whose name starts with a dot, and files with other extensions are left out.
+    What `torchlearners.data.ImageColumn.from_folder` finds, in the form of
+    scikit-learn's ``load_files``. No image is opened, so this is cheap for any number
+    of them.
 
     Parameters
     ----------
@@ -59,9 +46,9 @@ def load_image_folder(
     categories : sequence of str or None, default=None
         Names of the folders to load; None loads all. Codes of classes follow their
         sorted names, not this order.
-    extensions : sequence of str, default=(".bmp", ".gif", ".jpeg", ".jpg", ".pgm", \
-".png", ".ppm", ".tif", ".tiff", ".webp")
-        What the names of images end with, in small or capital letters.
+    extensions : sequence of str or None, default=None
+        What the names of images end with, in small or capital letters; None is the
+        usual ones, from ".avif" to ".webp".
     return_X_y : bool, default=False
         Whether to return ``(data, target)`` instead of a Bunch.
 
@@ -70,8 +57,8 @@ def load_image_folder(
     data : Bunch
         With the attributes
 
-        data : ndarray of shape (n_samples,), object
-            Paths of the images, as str, sorted within each class.
+        data : ImageColumn of shape (n_samples,)
+            The images, which learners decode; by class, then by path.
         target : ndarray of shape (n_samples,), int64
             Code of the class of each image.
         target_names : ndarray of shape (n_classes,), str
@@ -97,7 +84,7 @@ def load_image_folder(
     ...     pets = load_image_folder(root)
     >>> pets.target, pets.target_names
     (array([0, 0, 1]), array(['cat', 'dog'], dtype='<U3'))
-    >>> Path(pets.data[0]).name
+    >>> Path(pets.data.path(0)).name
     '1.jpg'
     """
     given = {
@@ -107,72 +94,16 @@ def load_image_folder(
         "return_X_y": return_X_y,
     }
     validate_parameter_constraints(_CONSTRAINTS, given, caller_name="load_image_folder")
-    folder = Path(root).expanduser()
-    if not folder.is_dir():
-        raise ValueError(
-            f"root={str(root)!r} is not a folder. Give the folder that holds one "
-            "folder of images for each class."
-        )
-    names = _class_names(folder, categories)
-    endings = tuple(ending.lower() for ending in extensions)
-    found = [_images(folder / name, endings) for name in names]
-    empty = [name for name, paths in zip(names, found, strict=True) if not paths]
-    if empty:
-        raise ValueError(
-            f"{folder} has folders without any image: {empty}. Remove them, choose "
-            "others by categories, or name the extensions of your images; looked for "
-            f"were {', '.join(endings)}."
-        )
-    data = np.array([path for paths in found for path in paths], dtype=object)
-    sizes = [len(paths) for paths in found]
-    target = np.repeat(np.arange(len(names), dtype=np.int64), sizes)
+    kinds = {} if extensions is None else {"extensions": extensions}
+    X, y = ImageColumn.from_folder(root, categories=categories, **kinds)
+    names, target = np.unique(y, return_inverse=True)
     if return_X_y:
-        return data, target
-    counts = "\n".join(f"  {n}: {size}" for n, size in zip(names, sizes, strict=True))
+        return X, target
+    sizes = zip(names, np.bincount(target), strict=True)
+    counts = "\n".join(f"  {name}: {size}" for name, size in sizes)
     return Bunch(
-        data=data,
+        data=X,
         target=target,
-        target_names=np.array(names),
-        DESCR=f"{len(data)} images in {folder}, by class:\n{counts}\n",
+        target_names=names,
+        DESCR=f"{len(X)} images in {root}, by class:\n{counts}\n",
     )
-
-
-def _class_names(folder: Path, categories: Sequence[str] | None) -> list[str]:
-    with os.scandir(folder) as entries:
-        there = sorted(
-            e.name for e in entries if e.is_dir() and not e.name.startswith(".")
-        )
-    if not there:
-        raise ValueError(
-            f"{folder} holds no folders. Put the images of each class into a folder "
-            "with the name of the class."
-        )
-    if categories is None:
-        return there
-    if not len(categories):
-        raise ValueError("categories is empty. Name folders, or pass None for all.")
-    for name in categories:
-        if name not in there:
-            raise ValueError(
-                f"categories has {name!r}, which is no folder in {folder}."
-                f"{did_you_mean(name, there)} There are: {there}."
-            )
-    return sorted(set(categories))
-
-
-def _images(folder: Path, endings: tuple[str, ...]) -> list[str]:
-    found = []
-    # Links to folders are not followed: they may lead in a circle.
-    for place, folders, files in os.walk(folder, onerror=_stop):
-        folders[:] = [name for name in folders if not name.startswith(".")]
-        found += [
-            os.path.join(place, name)
-            for name in files
-            if name.lower().endswith(endings) and not name.startswith(".")
-        ]
-    return sorted(found)
-
-
-def _stop(error: OSError) -> None:
-    """Raise what `os.walk` would pass over: a folder that cannot be read."""
-    raise error

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
+from dataclasses import dataclass
 from numbers import Integral
 from typing import Any
 
@@ -14,10 +16,11 @@ from torchlearners._compat import safe_rows
 from torchlearners.data import (
     ImageColumn,
     ImageFailure,
+    ImageLoader,
     ImageReader,
+    StreamedImages,
     UnreadableRows,
     check_classes_left,
-    resize_image,
 )
 
 # What the automatic size looks at, and the longest side that it gives.
@@ -25,6 +28,8 @@ _FIRST_IMAGES = 256
 _FIRST_BYTES = 2**28
 LONGEST_SIDE = 64
 _ROWS_AT_ONCE = 256
+# What decode="auto" keeps in memory.
+MOST_BYTES = 2**30
 
 
 def pair_of(size: Any) -> tuple[int, int] | None:
@@ -34,23 +39,57 @@ def pair_of(size: Any) -> tuple[int, int] | None:
     return int(size[0]), int(size[1])
 
 
+class ReadImages(np.ndarray):
+    """Images that were read from a column, with all that is done to each of them."""
+
+
+@dataclass
+class Reading:
+    """How a learner reads columns of images: its parameters of these names.
+
+    Parameters
+    ----------
+    resize, retries, decode, loader_params : object
+    """
+
+    resize: str
+    retries: int
+    decode: str
+    loader_params: Any
+
+    def loader(self, column: ImageColumn, size: tuple[int, int]) -> ImageLoader:
+        """Return what reads rows of a column as images of a size."""
+        reader = ImageReader(column, size, resize=self.resize, retries=self.retries)
+        return ImageLoader(reader, self.loader_params)
+
+    def streams(self, column: ImageColumn, size: tuple[int, int]) -> bool:
+        """Tell whether images are read batch by batch, whenever they are needed."""
+        if size[0] == 1:  # a table, of which columns are scaled
+            return False
+        n_bytes = len(column) * column.channels * math.prod(size)
+        return self.decode == "batches" or (
+            self.decode == "auto" and n_bytes > MOST_BYTES
+        )
+
+
 def read_images(
     column: ImageColumn,
     size: tuple[int, int] | None,
-    reading: dict[str, Any],
+    reading: Reading,
     unreadable: UnreadableRows,
     *,
     channels_last: bool,
-) -> tuple[np.ndarray, np.ndarray]:
-    """Read all images of a column, each once, into one array.
+) -> tuple[np.ndarray | StreamedImages, np.ndarray]:
+    """Read all images of a column, each once, into one array; or let them be streamed.
+
+    Streamed ones are read once here too where rows that cannot be read are left out.
 
     Parameters
     ----------
     column : ImageColumn
     size : tuple of int or None
         Height and width; None chooses them, see `automatic_size`.
-    reading : dict
-        ``resize`` and ``retries`` of `ImageReader`.
+    reading : Reading
     unreadable : UnreadableRows
         Is told of the rows that cannot be read, and may raise.
     channels_last : bool
@@ -58,7 +97,7 @@ def read_images(
     Returns
     -------
     images : ndarray of uint8 of shape (n_kept, height, width, channels), or \
-(n_kept, channels, height, width)
+(n_kept, channels, height, width), or StreamedImages of this layout
     kept : ndarray of int of shape (n_kept,)
         The row of the column that each image is.
     """
@@ -66,9 +105,16 @@ def read_images(
     first: dict[int, np.ndarray] = {}
     start = 0
     if size is None:
-        first, start = _first_images(column, reading["retries"], unreadable)
+        first, start = _first_images(column, reading.retries, unreadable)
         size = automatic_size([image.shape[:2] for image in first.values()])
+    loader = reading.loader(column, size)
     space = (*size, column.channels) if channels_last else (column.channels, *size)
+    if reading.streams(column, size):
+        if unreadable.on_error == "skip":
+            for block in loader.batches(_blocks(start, n)):
+                unreadable.add(block.failures)
+        kept = unreadable.kept
+        return StreamedImages(loader, kept, space, channels_last), kept
     images = np.empty((n, *space), dtype=np.uint8)
     kept = np.empty(n, dtype=np.int64)
     n_read = 0
@@ -81,16 +127,20 @@ def read_images(
         n_read += len(batch)
 
     for row, image in first.items():
-        pixels = torch.from_numpy(image.transpose(2, 0, 1).copy())
-        put(row, resize_image(pixels, size, reading["resize"])[None])
+        put(row, loader.reader.resized(image)[None])
     del first
-    reader = ImageReader(column, size, **reading)
-    # In blocks, so that an error that ends it all comes early.
-    for i in range(start, n, _ROWS_AT_ONCE):
-        block = reader.read(range(i, min(i + _ROWS_AT_ONCE, n)))
-        unreadable.add(block.failures)
-        put(block.rows, block.images)
+    try:
+        # In blocks, so that an error that ends it all comes early.
+        for block in loader.batches(_blocks(start, n)):
+            unreadable.add(block.failures)
+            put(block.rows, block.images)
+    finally:
+        loader.close()
     return images[:n_read], kept[:n_read]
+
+
+def _blocks(start: int, stop: int, n_rows: int = _ROWS_AT_ONCE) -> list[range]:
+    return [range(i, min(i + n_rows, stop)) for i in range(start, stop, n_rows)]
 
 
 def automatic_size(sizes: list[tuple[int, ...]]) -> tuple[int, int]:
@@ -124,7 +174,7 @@ def batches_of(
     column: ImageColumn,
     size: tuple[int, int],
     n_rows: int,
-    reading: dict[str, Any],
+    reading: Reading,
     unreadable: UnreadableRows,
     *,
     channels_last: bool,
@@ -143,13 +193,15 @@ def batches_of(
     images, rows : ndarray
         Never of no rows.
     """
-    reader = ImageReader(column, size, **reading)
-    for i in range(0, len(column), n_rows):
-        batch = reader.read(range(i, min(i + n_rows, len(column))))
-        unreadable.add(batch.failures)
-        if len(batch):
-            axes = (0, 2, 3, 1) if channels_last else (0, 1, 2, 3)
-            yield batch.images.numpy().transpose(axes), batch.rows
+    loader = reading.loader(column, size)
+    try:
+        for batch in loader.batches(_blocks(0, len(column), n_rows)):
+            unreadable.add(batch.failures)
+            if len(batch):
+                axes = (0, 2, 3, 1) if channels_last else (0, 1, 2, 3)
+                yield batch.images.numpy().transpose(axes), batch.rows
+    finally:
+        loader.close()
 
 
 def rows_left(

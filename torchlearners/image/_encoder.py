@@ -19,6 +19,7 @@ from torchlearners._compat import (
     fit_context,
     n_samples_of,
 )
+from torchlearners.data import as_image_column
 from torchlearners.graph import Node
 from torchlearners.image._backbones import BACKBONES, Backbone
 from torchlearners.image._learners import BaseImageLearner, ImageRegressor
@@ -50,7 +51,7 @@ class ImageEncoder(
     learner_ : ImageClassifier or ImageRegressor
         Holds the network.
     n_features_in_ : int
-        Number of values of an image.
+        Number of values of an image, where X is an array.
     feature_names_in_ : ndarray of shape (`n_features_in_`,)
         Names of the features, where X had column names that are all strings.
 
@@ -130,7 +131,7 @@ class ImageEncoder(
         Parameters
         ----------
         X : array-like of shape (n, height, width), (n, height, width, channels), \
-(n, channels, height, width) or (n, n_features)
+(n, channels, height, width) or (n, n_features), or column of images
             Images.
         y : None
             Ignored, for the interface of scikit-learn.
@@ -159,7 +160,8 @@ class ImageEncoder(
                     f"backbone={given!r} is an ensemble, which has no features of its "
                     "own. Give one of its members_."
                 )
-            given.images_of(X)  # raises where X holds other images
+            if as_image_column(X) is None:
+                given.images_of(X)  # raises where X holds other images
             learner = copy.deepcopy(given)
         else:
             learner = _UntrainedRegressor(
@@ -173,7 +175,9 @@ class ImageEncoder(
             ).fit(X, np.zeros(n_samples_of(X)))
         vars(self).pop("feature_names_in_", None)
         self.learner_ = learner
-        self.n_features_in_ = learner.n_features_in_
+        vars(self).pop("n_features_in_", None)
+        if hasattr(learner, "n_features_in_"):  # a column of images has none
+            self.n_features_in_ = learner.n_features_in_
         if hasattr(learner, "feature_names_in_"):
             self.feature_names_in_ = learner.feature_names_in_
         return self
@@ -183,15 +187,20 @@ class ImageEncoder(
 
         Parameters
         ----------
-        X : array-like
-            Images as in `fit`.
+        X : array-like, or column of images
+            Images as in `fit`; a column is decoded in batches.
 
         Returns
         -------
         ndarray of shape (n_samples, n_features_out) or (n_samples, n_tokens, size)
-            float32; the latter of "tokens".
+            float32; the latter of "tokens". NaN for images that cannot be read, where
+            ``on_error="impute"`` of a fitted learner allows for them.
         """
         check_is_fitted(self)
+        return self.learner_._by_batches(self._features, X, lambda: np.nan)
+
+    def _features(self, X: Any) -> np.ndarray:
+        """Return the features of an array of images."""
         found: list[Tensor] = []
         thread = threading.get_ident()
 

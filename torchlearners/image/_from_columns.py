@@ -9,7 +9,7 @@ from numbers import Integral, Real
 from typing import Any
 
 import numpy as np
-from sklearn.base import is_classifier
+from sklearn.base import BaseEstimator, is_classifier
 from sklearn.utils.validation import check_is_fitted
 
 from torchlearners._compat import Interval, n_samples_of
@@ -17,11 +17,15 @@ from torchlearners.base import TorchLearner
 from torchlearners.data import (
     ImageColumn,
     ImageFailure,
+    StreamedImages,
     UnreadableRows,
     as_image_column,
     check_weights,
+    with_targets,
 )
 from torchlearners.image._columns import (
+    ReadImages,
+    Reading,
     batches_of,
     check_lengths,
     pair_of,
@@ -97,6 +101,111 @@ class BaseColumnLearner(TorchLearner):
         doc="How often an image is read again after an error of a store that may pass, "
         "such as a timeout: after 0.1 seconds, then twice as long each time.",
     )
+    image_transform: Any = param(
+        default=None,
+        check=optional([callable]),
+        doc="What is done to each image, in `fit` and in all that predicts, before it "
+        "is resized: a function from a uint8 array (height, width, channels) to "
+        "another one, a PIL image or a tensor. It must not be random (see `augment`, "
+        "for training alone); of an ImageColumn, it follows the column's own "
+        "`transform`. An array X is then read as a column of its images: floats must "
+        "be from 0 to 1, and become bytes.",
+    )
+    decode: str = param(
+        default="auto",
+        check=one_of("auto", "once", "batches"),
+        doc='When the images of a column are decoded for training: "once", into one '
+        'array of uint8 that is kept in memory during `fit`; or in "batches", whenever '
+        'one is needed, which takes the memory of some batches alone. "auto" decodes '
+        "once where that array has up to 1 GiB. The fitted network is the same to the "
+        "bit. Prediction decodes in batches.",
+    )
+    loader_params: Any = param(
+        default=None,
+        check=optional([dict]),
+        doc="How images of a column are read, for `torch.utils.data.DataLoader`: a "
+        "dict that may have num_workers (processes), prefetch_factor, "
+        "persistent_workers, pin_memory, timeout (seconds) and "
+        "multiprocessing_context. None reads in the process itself. No number of "
+        "workers changes what is learned.",
+    )
+
+    def fit(
+        self,
+        X: Any,
+        y: Any = None,
+        sample_weight: Any = None,
+        *,
+        X_val: Any = None,
+        y_val: Any = None,
+        sample_weight_val: Any = None,
+        resume: Any = None,
+    ) -> Any:
+        """Fit the learner.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, ...), column of images, or Dataset
+            Training images. Of a map-style `torch.utils.data.Dataset`, the first part
+            of each item is the image.
+        y : array-like of shape (n_samples,) or (n_samples, n_outputs)
+            Targets. None takes them from a Dataset: the second part of its items.
+        sample_weight : array-like of shape (n_samples,), default=None
+            Relative weights of the rows; rows of weight 0 are left out.
+        X_val, y_val, sample_weight_val : array-like, default=None
+            Rows that validate instead of a split of X.
+        resume : str, Path or None, default=None
+            A checkpoint, or the folder of a `torchlearners.callbacks.Checkpoint`, from
+            which training goes on to `max_epochs` in total. An empty or missing folder
+            starts from the beginning, so that the same call starts and restarts a run.
+
+        Returns
+        -------
+        estimator
+            The fitted learner.
+
+        Raises
+        ------
+        ValueError
+            Where data or parameters are unfit; the learner is then as it was before.
+        UnreadableImageError
+            Where images cannot be read, and `on_error` does not allow for it.
+        NonFiniteLossError
+            Where training diverges; the learner then holds the weights of the best
+            epoch where validation rows gave one, and else is as it was before.
+        KeyboardInterrupt
+            On Ctrl-C; after a first epoch the learner then holds its best weights.
+        """
+        X, y = with_targets(X, y)
+        X_val, y_val = with_targets(X_val, y_val)
+        return super().fit(  # type: ignore[misc]
+            X,
+            y,
+            sample_weight,
+            X_val=X_val,
+            y_val=y_val,
+            sample_weight_val=sample_weight_val,
+            resume=resume,
+        )
+
+    def score(self, X: Any, y: Any = None, sample_weight: Any = None) -> float:
+        """Return the accuracy of predicted classes, or the R2 of predicted values.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, ...), column of images, or Dataset
+        y : array-like of shape (n_samples,) or (n_samples, n_outputs)
+            True targets. None takes them from a Dataset.
+        sample_weight : array-like of shape (n_samples,), default=None
+
+        Returns
+        -------
+        float
+        """
+        X, y = with_targets(X, y)
+        score: float = super().score(X, y, sample_weight)  # type: ignore[misc]
+        return score
+
     # From columns to arrays.
 
     def _fit(
@@ -124,11 +233,14 @@ class BaseColumnLearner(TorchLearner):
             y, sample_weight = rows_left(kept, column, y, sample_weight, by_class)
             unreadable.warn()
             failures = unreadable.failures
+        valid = None
         X_val, *others = validation
-        if X_val is not None and as_image_column(X_val) is not None:
+        if X_val is not None:
             layout = layout or self._layout_of(X)
-            valid: Any = self._as_column(X_val, layout)
-            validation = (self._read(valid, layout, UnreadableRows(valid))[0], *others)
+            valid = self._as_column(X_val, layout)
+            if valid is not None:
+                X_val = self._read(valid, layout, UnreadableRows(valid))[0]
+                validation = (X_val, *others)
         net, n_features = (vars(self).get(k) for k in ("net_", "n_features_in_"))
         if continuing:  # the base looks at it, whether a column had any or not
             self.n_features_in_ = math.prod(self._columns.size)
@@ -143,6 +255,9 @@ class BaseColumnLearner(TorchLearner):
                 **how,
             )
         finally:
+            for images, given in ((X, column), (X_val, valid)):
+                if given is not None and isinstance(images, StreamedImages):
+                    images.close()
             if continuing:
                 self._keep_n_features(n_features)
             # An interrupted fit is one too, where it left a network.
@@ -156,6 +271,11 @@ class BaseColumnLearner(TorchLearner):
         """Return X as a column of images like those of a layout, or None."""
         channels = 3 if layout is None else layout.size[0]
         column = as_image_column(X, channels=channels if channels in (1, 3) else 3)
+        if self.image_transform is not None:
+            if column is None and not isinstance(X, ReadImages | StreamedImages):
+                column = self._column_of_array(X, layout)
+            if column is not None:
+                column = column.transformed(self.image_transform)
         if column is None or layout is None:
             return column
         name = type(self).__name__
@@ -172,9 +292,27 @@ class BaseColumnLearner(TorchLearner):
             )
         return column
 
+    def _column_of_array(self, X: Any, layout: PixelRows | None) -> ImageColumn:
+        """Return images of an array as a column, whose images can be changed."""
+        given: Any = self.encoder() if layout is None else layout
+        rows = PixelRows(given.data_format, given.image_shape)
+        flat = rows.check(BaseEstimator(), X, reset=True)
+        if rows.is_strip:
+            raise ValueError(
+                "image_transform changes images; rows of "
+                f"{rows.size[-1]} values are taken for a table. Set image_shape, or "
+                "image_transform=None."
+            )
+        channels, height, width = rows.size
+        if rows.channels_last:
+            images = flat.reshape(-1, height, width, channels)
+        else:
+            images = np.moveaxis(flat.reshape(-1, channels, height, width), 1, 3)
+        return ImageColumn(list(images), channels=1 if channels == 1 else 3)
+
     def _read(
         self, column: ImageColumn, layout: PixelRows | None, unreadable: UnreadableRows
-    ) -> tuple[np.ndarray, np.ndarray]:
+    ) -> tuple[np.ndarray | StreamedImages, np.ndarray]:
         """Return images as an array of a layout, or of a new one, and their rows."""
         if layout is None:
             size, last = pair_of(self.image_size), self.data_format != "channels_first"
@@ -183,18 +321,25 @@ class BaseColumnLearner(TorchLearner):
         images, kept = read_images(
             column, size, self._reading(), unreadable, channels_last=last
         )
+        stored: tuple[int, ...] = images.shape[1:]
+        if isinstance(images, StreamedImages):
+            stored = images.stored
         if layout is not None:
-            return images.reshape(len(images), *layout.stored), kept
-        return images.squeeze(
-            -1 if last else 1
-        ) if column.channels == 1 else images, kept
+            stored = layout.stored
+        elif column.channels == 1:
+            stored = stored[:-1] if last else stored[1:]
+        if isinstance(images, StreamedImages):
+            images.stored = stored
+            return images, kept
+        return images.reshape(len(images), *stored).view(ReadImages), kept
 
-    def _reading(self) -> dict[str, Any]:
-        return {"resize": self.resize, "retries": self.retries}
+    def _reading(self) -> Reading:
+        return Reading(self.resize, self.retries, self.decode, self.loader_params)
 
     def _layout_of(self, X: Any) -> PixelRows:
         layout: PixelRows = self.encoder()  # type: ignore[assignment]
-        layout.learn_layout(np.shape(X)[1:])
+        streamed = isinstance(X, StreamedImages)
+        layout.learn_layout(X.stored if streamed else np.shape(X)[1:])
         return layout
 
     # What is learned beside the network.
@@ -262,14 +407,21 @@ class BaseColumnLearner(TorchLearner):
         """
         check_is_fitted(self)
         layout: PixelRows = self._columns
+        n_rows = self.predict_batch_size
+        n_rows = self.net_.evaluation_batch_size if n_rows == "auto" else int(n_rows)
+        if isinstance(X, StreamedImages):  # rows of `fit` that members predict
+
+            def of(pixels: Any) -> np.ndarray:
+                images = pixels.numpy(force=True).reshape(-1, *layout.stored)
+                return function(images.view(ReadImages))
+
+            return np.concatenate([of(pixels) for pixels in X.split(n_rows)])
         column = self._as_column(X, layout)
         if column is None:
             return function(X)
         self._checked_names(X, fitted=True)
         on_error = "impute" if self.on_error == "impute" else "raise"
         unreadable = UnreadableRows(column, on_error)
-        n_rows = self.predict_batch_size
-        n_rows = self.net_.evaluation_batch_size if n_rows == "auto" else int(n_rows)
         batches = batches_of(
             column,
             layout.size[1:],
@@ -280,13 +432,15 @@ class BaseColumnLearner(TorchLearner):
         )
         rows, parts = [], []
         for images, which in batches:
-            parts.append(function(images.reshape(len(images), *layout.stored)))
+            images = images.reshape(len(images), *layout.stored)
+            parts.append(function(images.view(ReadImages)))
             rows.append(which)
         unreadable.warn()
         if not unreadable.failures and parts:
             return parts[0] if len(parts) == 1 else np.concatenate(parts)
         # One image of zeros tells the shape where none can be read.
-        like = parts[0] if parts else function(np.zeros((1, *layout.stored), np.uint8))
+        zeros = np.zeros((1, *layout.stored), np.uint8).view(ReadImages)
+        like = parts[0] if parts else function(zeros)
         values = np.empty((len(column), *like.shape[1:]), dtype=like.dtype)
         values[...] = otherwise()
         for which, part in zip(rows, parts, strict=True):

@@ -18,7 +18,7 @@ from torchlearners.augmentation import (
 )
 from torchlearners.base import ClassifierLearner, RegressorLearner
 from torchlearners.callbacks import OneCycle, select
-from torchlearners.data import Target
+from torchlearners.data import StreamedImages, Target
 from torchlearners.exceptions import ArchitectureError
 from torchlearners.graph import Head, Node, Pretrained, Sequence
 from torchlearners.image._backbones import BACKBONES, Backbone
@@ -27,7 +27,7 @@ from torchlearners.image._columns import pair_of
 from torchlearners.image._from_columns import SKIPPED, BaseColumnLearner
 from torchlearners.image._nodes import MadeBy, Pixels, PoolPositions
 from torchlearners.image._rows import ImageSpec, PixelRows, PixelSchema
-from torchlearners.nn import ImageInput
+from torchlearners.nn import ImageInput, fit_to_data, some_rows
 from torchlearners.params import (
     SequenceOf,
     did_you_mean,
@@ -272,10 +272,24 @@ class BaseImageLearner(BaseColumnLearner):
         return pixels.unfold(torch.as_tensor(np.ascontiguousarray(rows), dtype=dtype))
 
     def _train(self, net: Net, train: Any, valid: Any, resume_from: Any) -> None:
+        rows = train.X
+        if isinstance(rows, StreamedImages):
+            rows = torch.empty(0, dtype=torch.uint8)
+            vars(self).pop("_waiting", None)  # a stack of nets holds all rows at once
         net.change_batch = BatchChange.of(
-            self.augment, self.mixup, self.cutmix, _pixels_of(net), train.X
+            self.augment, self.mixup, self.cutmix, _pixels_of(net), rows
         )
         super()._train(net, train, valid, resume_from)
+
+    def _before_first_step(self, net: Net, data: Any) -> None:
+        if not isinstance(data.X, StreamedImages):
+            super()._before_first_step(net, data)
+            return
+        rows, pixels = some_rows(data.X), _pixels_of(net)
+        if any(hasattr(m, "fit_to") for m in net.module_.modules() if m is not pixels):
+            fit_to_data(net.module_, torch.from_numpy(np.asarray(rows)).to(net.device))
+        else:
+            pixels.fit_to(rows)
 
     def _promoted(self, name: str, value: Any) -> Any:
         if name == "augment":
@@ -352,9 +366,9 @@ class ImageClassifier(BaseImageLearner, ClassifierLearner):
     Or it is a column: a `torchlearners.data.ImageColumn`, or a list, array, Series or
     DataFrame of one column of paths, bytes, PIL images or arrays of many sizes.
 
-    uint8 is never copied to floats as a whole, so a GB of images needs a GB. `fit`
-    reads all images of a column once, into memory: n_samples x height x width x
-    channels bytes. `predict` reads a batch at a time.
+    uint8 is never copied to floats as a whole, so a GB of images needs a GB. Columns
+    of more than that are decoded batch by batch, see `decode`. A map-style
+    `torch.utils.data.Dataset` is a column too, and brings its own y.
 
     {parameters}
 
@@ -387,9 +401,9 @@ class ImageRegressor(BaseImageLearner, RegressorLearner):
     `torchlearners.data.ImageColumn`, or a list, array, Series or DataFrame of one
     column of paths, bytes, PIL images or arrays of many sizes.
 
-    uint8 is never copied to floats as a whole, so a GB of images needs a GB. `fit`
-    reads all images of a column once, into memory: n_samples x height x width x
-    channels bytes. `predict` reads a batch at a time.
+    uint8 is never copied to floats as a whole, so a GB of images needs a GB. Columns
+    of more than that are decoded batch by batch, see `decode`. A map-style
+    `torch.utils.data.Dataset` is a column too, and brings its own y.
 
     {parameters}
 

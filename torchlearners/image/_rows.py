@@ -13,7 +13,13 @@ from sklearn.base import is_regressor
 from sklearn.utils import assert_all_finite
 from sklearn.utils.validation import check_X_y
 
-from torchlearners.data import DataSpec, RowSelection, Schema, check_features
+from torchlearners.data import (
+    DataSpec,
+    RowSelection,
+    Schema,
+    StreamedImages,
+    check_features,
+)
 from torchlearners.exceptions import PixelRangeWarning
 
 _CHANNELS = (1, 3, 4)
@@ -113,14 +119,14 @@ class PixelRows:
         learner : estimator
             Named in messages; its ``n_features_in_`` is set or compared.
         X : array-like of shape (n, height, width), (n, height, width, channels), \
-(n, channels, height, width) or (n, n_features)
+(n, channels, height, width) or (n, n_features), or StreamedImages
         y : array-like or "no_validation", default="no_validation"
         reset : bool
             True in `fit`, which learns the layout; False where X must have it.
 
         Returns
         -------
-        X : ndarray of shape (n, channels * height * width)
+        X : ndarray or StreamedImages of shape (n, channels * height * width)
         y : ndarray
             Only where it is given.
 
@@ -130,14 +136,15 @@ class PixelRows:
             Where X is no set of images, or of others than in `fit`.
         """
         has_y = not (isinstance(y, str) and y == "no_validation")
-        images = _as_images(X)
+        streamed = isinstance(X, StreamedImages)
+        images: Any = X if streamed else _as_images(X)
         if images is None:
             checked = check_features(learner, X, y, reset=reset)
             rows, y = checked if has_y else (checked, None)
             shape: tuple[int, ...] = rows.shape[1:]
         else:
-            shape = images.shape[1:]
-            rows = _finite_rows(images)
+            shape = images.stored if streamed else images.shape[1:]
+            rows = images if streamed else _finite_rows(images)
             if has_y:
                 y = checked_target(learner, len(rows), y)
         if reset:
@@ -170,7 +177,7 @@ class PixelRows:
         self.names = None if names is None else [str(name) for name in names]
         return self
 
-    def matrix(self, X: np.ndarray) -> np.ndarray:
+    def matrix(self, X: Any) -> Any:
         """Return the rows as they are; those of a table as floats."""
         return X.astype(np.float32) if self.is_strip and X.dtype == np.uint8 else X
 
@@ -315,8 +322,10 @@ class PixelSchema(Schema):
             super().fit(X, weight)
         return self
 
-    def tensor(self, X: np.ndarray | RowSelection, pad_to: int = 1) -> torch.Tensor:
+    def tensor(self, X: np.ndarray | RowSelection, pad_to: int = 1) -> Any:
         """Return rows as a tensor, of uint8 where they are that, else of float32.
+
+        Rows that are streamed stay so.
 
         Parameters
         ----------
@@ -326,13 +335,16 @@ class PixelSchema(Schema):
 
         Returns
         -------
-        torch.Tensor of shape (n_samples + padding, n_values)
+        torch.Tensor of shape (n_samples + padding, n_values), or StreamedImages
         """
         if self.n_scaled:
             return super().tensor(X, pad_to)
+        rows = RowSelection.of(X)
+        if isinstance(rows.matrix, StreamedImages):
+            return rows.matrix if rows.rows is None else rows.matrix[rows.rows]
         dtype = torch.uint8 if X.dtype == np.uint8 else torch.float32
         out = torch.zeros((-(-len(X) // pad_to) * pad_to, X.shape[1]), dtype=dtype)
-        for place, block in RowSelection.of(X).blocks():
+        for place, block in rows.blocks():
             out.numpy()[place] = block
         return out
 

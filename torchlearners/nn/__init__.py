@@ -10,7 +10,7 @@ from torchlearners.nn._batch_ensemble import (
     ScaleEnsemble,
 )
 from torchlearners.nn._dropout import Dropout
-from torchlearners.nn._fit_to_data import fit_to_data
+from torchlearners.nn._fit_to_data import fit_to_data, some_rows
 from torchlearners.nn._function import Function
 from torchlearners.nn._gated import GEGLU, ReGLU, SwiGLU
 from torchlearners.nn._ghost_batch_norm import GhostBatchNorm1d
@@ -104,5 +104,6 @@ __all__ = [
     "draws_unbound_numbers",
     "fit_to_data",
     "random_numbers_from",
+    "some_rows",
     "stacking_key",
 ]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import torch
@@ -58,7 +58,7 @@ def fit_to_data(module: nn.Module, x: Any) -> None:
     try:
         module.eval()
         with torch.no_grad():
-            module(_some_rows(x))
+            module(some_rows(x))
     except _AllHaveSeenRows:
         pass
     finally:
@@ -68,12 +68,30 @@ def fit_to_data(module: nn.Module, x: Any) -> None:
             child.training = mode
 
 
-def _some_rows(x: Any) -> Any:
-    """Return at most `MAX_ROWS` rows of all tensors in `x`."""
+def some_rows(x: Any) -> Any:
+    """Return the rows that `fit_to_data` looks at.
+
+    Parameters
+    ----------
+    x : torch.Tensor, sequence or dict of them, or rows that are read when needed
+        The latter have a `device`, a length and rows to choose, as a tensor has.
+
+    Returns
+    -------
+    object
+        The same, of at most 10 000 rows.
+
+    Examples
+    --------
+    >>> import torch
+    >>> from torchlearners.nn import some_rows
+    >>> some_rows(torch.arange(30_000))[:3]
+    tensor([0, 3, 6])
+    """
     if isinstance(x, Mapping):
-        return {name: _some_rows(part) for name, part in x.items()}
-    if not isinstance(x, Tensor):
-        return type(x)(_some_rows(part) for part in x)
+        return {name: some_rows(part) for name, part in x.items()}
+    if not isinstance(x, Tensor) and isinstance(x, Sequence):
+        return type(x)(some_rows(part) for part in x)  # type: ignore[call-arg]
     if len(x) <= MAX_ROWS:
         return x
     # Spread over all of them, which may be sorted.

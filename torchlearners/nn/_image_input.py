@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import torch
 from torch import Tensor
 
@@ -131,22 +133,40 @@ class ImageInput(ShowsArguments):
             images = images.permute(0, 2, 3, 1)
         return images.flatten(1)
 
-    def fit_to(self, x: Tensor) -> None:
+    def fit_to(self, x: Any) -> None:
         """Learn mean and standard deviation of each channel from training rows.
 
         Parameters
         ----------
         x : torch.Tensor of shape (n_rows, channels * height * width)
-            Ignored unless `normalize` is "standard".
+            Ignored unless `normalize` is "standard". Of uint8 it may be anything else
+            that has a length and the method `split` of tensors, which is called once.
         """
         if self.normalize != "standard":
             return
-        parts = x.cpu().split(_ROWS_AT_ONCE)
-        mean = self._mean_over(parts, torch.zeros(self.channels, 1, 1), power=1)
-        std = self._mean_over(parts, mean, power=2).sqrt()
+        if isinstance(x, Tensor) and x.dtype != torch.uint8:
+            parts = x.cpu().split(_ROWS_AT_ONCE)
+            mean = self._mean_over(parts, torch.zeros(self.channels, 1, 1), power=1)
+            std = self._mean_over(parts, mean, power=2).sqrt()
+        else:
+            mean, std = self._of_bytes(x)
         tiny = 1e-6 * mean.abs().clamp(min=1e-6)
         self.mean.copy_(mean)
         self.std.copy_(torch.where(std <= tiny, 1.0, std))
+
+    def _of_bytes(self, x: Any) -> tuple[Tensor, Tensor]:
+        """Return mean and standard deviation, of how often each byte is there."""
+        counts = torch.zeros(self.channels, 256, dtype=torch.int64)
+        first = 256 * torch.arange(self.channels).reshape(-1, 1, 1)
+        for part in x.split(_ROWS_AT_ONCE):
+            codes = self.unfold(part.cpu()) + first
+            found = torch.bincount(codes.flatten(), minlength=counts.numel())
+            counts += found.reshape(counts.shape)
+        share = counts.double() / counts.sum(1, keepdim=True)
+        values = torch.arange(256, dtype=torch.float64) / 255
+        mean = (share * values).sum(1, keepdim=True)
+        std = (share * (values - mean) ** 2).sum(1, keepdim=True).sqrt()
+        return mean[..., None], std[..., None]
 
     def _mean_over(
         self, parts: tuple[Tensor, ...], origin: Tensor, power: int

@@ -139,8 +139,9 @@ def _traces(learner: Any, params: dict[str, Any]) -> dict[str, Any]:
                 fitted.fit(X, y)
     except (ArithmeticError, LookupError, RuntimeError, TypeError, ValueError) as error:
         return {"error": f"{type(error).__name__}: {error}"}
-    net = fitted.net_
+    net, n_reads = fitted.net_, 0
     if first is not None:
+        n_reads = getattr(X.sources[0], "n_reads", 0)
         X = X[1:]  # not all that `fit` skips can be predicted
     # Of each pass whether it is rounded, which a constant would not show.
     passes: list[bool] = []
@@ -167,6 +168,7 @@ def _traces(learner: Any, params: dict[str, Any]) -> dict[str, Any]:
         "weights": _digest(net.module_.state_dict()),
         "predictions": _digest(predictions),
         "forward passes in predict": passes,
+        "number of times that an image is read": n_reads,
         # A notebook shows it elsewhere.
         "progress": bool(printed.getvalue())
         or any(isinstance(c, Progress) for _, c in net.callbacks_),
@@ -244,10 +246,21 @@ class _Stumbling:
         return np.zeros((5, 6))
 
 
+class _Counted:
+    """An image that counts how often this process reads it."""
+
+    n_reads = 0
+
+    def __call__(self) -> np.ndarray:
+        self.n_reads += 1
+        return np.ones((5, 6))
+
+
 # What stands in the first row of a column of images.
 _FIRST_ROW = {
     "good": lambda: np.ones((5, 6)),
     "damaged": lambda: b"",
+    "counted": _Counted,
     "stumbling": _Stumbling,
 }
 
@@ -256,6 +269,10 @@ def _column(first: str, n_rows: int) -> ImageColumn:
     """Return small images of no two brightnesses, after a first row of some kind."""
     images = [np.full((5 + i % 2, 6), i / n_rows) for i in range(1, n_rows)]
     return ImageColumn([_FIRST_ROW[first](), *images], channels=1)
+
+
+def _negative(image: np.ndarray) -> np.ndarray:
+    return 255 - image
 
 
 def _first_half(data: Any, generator: Any) -> torch.Tensor:
@@ -337,4 +354,11 @@ _SHARED: dict[str, tuple[dict[str, Any], Any]] = {
     "on_error": ({_IMAGES: "damaged", "on_error": "skip", "max_bad": 1}, "raise"),
     "max_bad": ({_IMAGES: "damaged", "on_error": "skip", "max_bad": 1}, 0),
     "retries": ({_IMAGES: "stumbling", "retries": 1}, 0),
+    "image_transform": ({_IMAGES: "good", "image_transform": None}, _negative),
+    # It changes no number, only how often images are read, and where.
+    "decode": ({_IMAGES: "counted", "decode": "once"}, "batches"),
+    "loader_params": (
+        {_IMAGES: "counted", "image_size": 8, "loader_params": None},
+        {"num_workers": 1},
+    ),
 }

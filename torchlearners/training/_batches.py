@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterator
+from typing import Any
 
 import torch
 from skorch.dataset import Dataset
@@ -51,6 +52,8 @@ class TensorData(Dataset):
     Parameters
     ----------
     X : torch.Tensor of shape (n_rows, ...)
+        Or an object that has length, `to` and ``batches(lists of row numbers)``, which
+        yields a tensor for each list: rows that are read when they are needed.
     y : torch.Tensor of shape (n_rows, ...)
     weight : torch.Tensor of shape (n_rows,) or None, default=None
         What each row counts in the loss.
@@ -68,7 +71,7 @@ class TensorData(Dataset):
 
     def __init__(
         self,
-        X: Tensor,
+        X: Any,
         y: Tensor,
         weight: Tensor | None = None,
         given_weight: Tensor | None = None,
@@ -203,12 +206,16 @@ class Batches:
 
     def __iter__(self) -> Iterator[Batch]:
         data, sizes = self.data, self.sizes
-        if self.row_order is None and len(sizes) == 1 and sizes[0] == len(data):
+        whole = self.row_order is None and len(sizes) == 1 and sizes[0] == len(data)
+        if whole and isinstance(data.X, Tensor):
             yield data.X, data.y, data.weight
             return
-        order = self._order()
+        order = None if whole else self._order()
         if order is not None and len(order) != len(data):
             sizes = batch_sizes(len(order), self.batch_size, self.drop_last)
+        if not isinstance(data.X, Tensor):
+            yield from self._read(order, sizes)
+            return
         # One gather serves several batches: the same rows for fewer calls.
         row_bytes = data.X[0].numel() * data.X.element_size()
         per_gather = max(1, _GATHER_BYTES // max(1, row_bytes * self.batch_size))
@@ -228,6 +235,16 @@ class Batches:
             )
             start = stop
 
+    def _read(self, order: Tensor | None, sizes: list[int]) -> Iterator[Batch]:
+        """Yield batches of rows that are read as they are needed."""
+        data = self.data
+        if order is None:
+            order = torch.arange(sum(sizes), device=data.y.device)
+        lists = order[: sum(sizes)].split(sizes)
+        pixels = data.X.batches([rows.numpy(force=True) for rows in lists])
+        for x, rows in zip(pixels, lists, strict=True):
+            yield x, data.y[rows], None if data.weight is None else data.weight[rows]
+
     def _order(self) -> Tensor | None:
         if self.generator is None:
             return None
@@ -235,7 +252,7 @@ class Batches:
             order = torch.randperm(len(self.data), generator=self.generator)
         else:
             order = self.row_order(self.data, self.generator)
-        return order.to(self.data.X.device)
+        return order.to(self.data.y.device)
 
 
 def split_batch(batch: Batch, n_pieces: int, least: int) -> Iterator[Batch]:
