@@ -4,14 +4,16 @@
 PYTHON ?= python3
 VENV ?= .venv
 VENV_FLOOR ?= .venv-floor
+VENV_VISION ?= .venv-vision
 WORKERS ?= 2
 
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 STAMP_FLOOR := $(VENV_FLOOR)/.installed
+STAMP_VISION := $(VENV_VISION)/.installed
 
 .DEFAULT_GOAL := help
-.PHONY: help install quickstart test test-slow test-mutants test-floor lint format bench bench-quality docs clean
+.PHONY: help install quickstart test test-slow test-mutants test-floor test-vision lint format bench bench-quality docs clean
 
 help:  ## List what make can do
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -27,6 +29,11 @@ $(STAMP): pyproject.toml constraints.txt
 $(STAMP_FLOOR): pyproject.toml constraints-floor.txt
 	$(PYTHON) -m venv --clear $(VENV_FLOOR)
 	$(VENV_FLOOR)/bin/python -m pip install --quiet -c constraints-floor.txt -e ".[test]"
+	touch $@
+
+$(STAMP_VISION): pyproject.toml constraints-vision.txt
+	$(PYTHON) -m venv --clear $(VENV_VISION)
+	$(VENV_VISION)/bin/python -m pip install --quiet -c constraints-vision.txt -e ".[test,vision]"
 	touch $@
 
 quickstart: $(STAMP)  ## Install, then run docs/examples/quickstart.py
@@ -45,6 +52,10 @@ test-mutants: $(STAMP)  ## Run the whole kit over every mutant
 test-floor: $(STAMP_FLOOR)  ## Run scikit-learn's checks on the oldest supported versions
 	$(VENV_FLOOR)/bin/python -m pytest -n $(WORKERS) tests/test_common.py \
 		-k "not (FTTransformer or ModernNCA or TabM or TabNet)"
+
+# There, what cannot run is an error; elsewhere it is skipped.
+test-vision: $(STAMP_VISION)  ## Run the tests of networks of timm and torchvision
+	$(VENV_VISION)/bin/python -m pytest -n $(WORKERS) -m vision --require-vision tests/image
 
 lint: $(STAMP)  ## Style, spelling, the import contract, types
 	$(BIN)/ruff check .
@@ -71,6 +82,6 @@ docs: $(STAMP)  ## Build the documentation; a warning is an error
 	$(BIN)/python -m sphinx -W --keep-going -q -b html docs docs/_build/html
 
 clean:  ## Remove what was made here, the environments too
-	rm -rf $(VENV) $(VENV_FLOOR) build *.egg-info docs/_build docs/api/generated
+	rm -rf $(VENV) $(VENV_FLOOR) $(VENV_VISION) build *.egg-info docs/_build docs/api/generated
 	rm -rf .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis .coverage*
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +

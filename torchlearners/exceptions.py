@@ -14,6 +14,7 @@ __all__ = [
     "StorageError",
     "UnreadableImageError",
     "UnreadableImageWarning",
+    "WeightsError",
 ]
 
 
@@ -82,3 +83,11 @@ class UnreadableImageError(ValueError):
 
 class UnreadableImageWarning(UserWarning):
     """Rows whose images cannot be read were left out, or imputed."""
+
+
+class WeightsError(OSError, ValueError):
+    """Pretrained weights cannot be fetched or read, or are of another network.
+
+    Raised before any training step. The message names the network and the remedy. It is
+    an `OSError` too, as where a data set cannot be fetched.
+    """

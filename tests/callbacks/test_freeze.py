@@ -8,7 +8,14 @@ from torch import nn
 
 from torchlearners import MLPClassifier
 from torchlearners.base import ClassifierLearner
-from torchlearners.callbacks import Checkpoint, Freeze, Unfreeze, callback, select
+from torchlearners.callbacks import (
+    Checkpoint,
+    Freeze,
+    GradualUnfreeze,
+    Unfreeze,
+    callback,
+    select,
+)
 from torchlearners.params import boolean, param
 from torchlearners.training import SGD
 
@@ -193,6 +200,34 @@ def test_weights_train_from_the_epoch_on_in_which_they_are_unfrozen(optimizer):
     assert trained == [{head}, both, both, {*both, "linear_1"}]
 
 
+@pytest.mark.parametrize(
+    ("share", "max_epochs", "expected"),
+    [(0.5, 4, [0, 1, 2, 2]), (1.0, 4, [0, 0, 1, 1]), (0.25, 4, [0, 2, 2, 2])],
+)
+def test_layers_are_set_free_one_by_one_from_the_last_on(share, max_epochs, expected):
+    rows = []
+
+    def note(net, **kwargs):
+        rows.append([p.detach().clone() for p in net.module_.parameters()])
+
+    learner = mlp(
+        GradualUnfreeze(select=~select.layers(-1), share=share),
+        callback(on_train_begin=note, on_epoch_end=note),
+        hidden_layer_sizes=(6, 4),
+        max_epochs=max_epochs,
+    )
+    learner.fit(X, y)
+    names = [name for name, _ in learner.net_.module_.named_parameters()]
+    trained = [
+        {n.split(".")[0] for n, a, b in zip(names, p, q, strict=True) if (a != b).any()}
+        for p, q in itertools.pairwise(rows)
+    ]
+    steps = [{names[-1].split(".")[0]}]
+    for layer in ("linear_2", "linear_1"):
+        steps.append({*steps[-1], layer})
+    assert trained == [steps[n] for n in expected]
+
+
 def test_unfreezing_in_the_first_epoch_is_as_if_never_frozen():
     plain = tensors(mlp().fit(X, y))
     same = tensors(mlp(Freeze(select="linear_1"), Unfreeze(at_epoch=1)).fit(X, y))
@@ -220,11 +255,20 @@ def test_a_frozen_net_is_trained_on_with_all_weights():
 
 @pytest.mark.parametrize("optimizer", ["adamw", SGD(momentum=0.9), torch.optim.Adam])
 @pytest.mark.parametrize("epoch", [1, 2, 3])
-def test_a_resumed_training_is_the_straight_one_bit_for_bit(tmp_path, optimizer, epoch):
+@pytest.mark.parametrize(
+    "freezing",
+    [
+        [Freeze(select="linear_1"), Unfreeze(select="linear_1", at_epoch=3)],
+        [GradualUnfreeze(select=~select.layers(-1))],
+    ],
+    ids=["Unfreeze", "GradualUnfreeze"],
+)
+def test_a_resumed_training_is_the_straight_one_bit_for_bit(
+    tmp_path, optimizer, epoch, freezing
+):
     def make(folder):
         return mlp(
-            Freeze(select="linear_1"),
-            Unfreeze(select="linear_1", at_epoch=3),
+            *freezing,
             Checkpoint(folder=folder, keep=9),
             optimizer=optimizer,
             max_epochs=5,
@@ -268,6 +312,19 @@ def test_weights_that_the_network_holds_fixed_are_not_unfrozen():
 
     with pytest.raises(ValueError, match=r"holds '0.0.weight' fixed"):
         Fixed(callbacks=[Unfreeze(at_epoch=2)], **SETTINGS).fit(X, y)
+
+
+def test_what_the_network_holds_fixed_is_not_set_free():
+    class Fixed(NormClassifier):
+        def build_module(self, spec):
+            module = super().build_module(spec)
+            module[0][0].weight.requires_grad_(False)
+            return module
+
+    learner = Fixed(callbacks=[GradualUnfreeze(select="0")], **SETTINGS)
+    before = start(learner)
+    assert "0.0.weight" not in changed(before, learner)
+    assert "0.0.bias" in changed(before, learner)
 
 
 def test_freezing_half_the_weights_leaves_predictions_finite():

@@ -10,7 +10,7 @@ from sklearn.datasets import load_digits
 from sklearn.model_selection import GridSearchCV, train_test_split
 from torch import nn
 
-from torchlearners.callbacks import OneCycle, select
+from torchlearners.callbacks import OneCycle, callback, select
 from torchlearners.exceptions import ArchitectureError
 from torchlearners.graph import Conv2d, Flatten, Head, MaxPool2d, ReLU
 from torchlearners.image import (
@@ -193,6 +193,24 @@ def test_pixels_are_normalized_by_the_training_rows_of_each_channel():
     learner.set_params(preprocessing="imagenet").fit(X, y)
     pixels = learner.net_.module_.pixels_1
     assert np.allclose(pixels.mean.flatten(), [0.485, 0.456, 0.406])
+
+
+@pytest.mark.parametrize("backbone", [CNN(width=4, n_stages=2), conv])
+def test_a_backbone_is_set_free_from_the_head_on(backbone):
+    free = []
+
+    def note(net, **kwargs):
+        named = net.module_.named_parameters()
+        free.append([name for name, p in named if p.requires_grad])
+
+    X, y = striped(40)
+    learner = small(backbone=backbone, freeze="gradual", max_epochs=4)
+    learner.set_params(callbacks=[callback(on_epoch_end=note)]).fit(X, y)
+    names = [name for name, _ in learner.net_.module_.named_parameters()]
+    assert free[0] == ["head.weight", "head.bias"]
+    assert len(free[0]) <= len(free[1]) <= len(free[2])
+    assert all(some == names[-len(some) :] for some in free)
+    assert free[2] == free[3] == names
 
 
 def test_imagenet_means_nothing_for_a_table():

@@ -145,7 +145,10 @@ def _is_a(item: tuple[str, Any], kind: type) -> bool:
 
 def _freezing(learner: Any) -> NamedCallbacks:
     chosen = learner.value_of("freeze")
-    return [] if chosen is None else [("freeze", Freeze(select=chosen))]
+    if chosen is None:
+        return []
+    callback = chosen if isinstance(chosen, Freeze) else Freeze(select=chosen)
+    return [("freeze", callback)]
 
 
 def _measures(learner: Any, target: Target, validates: bool) -> NamedCallbacks:

@@ -17,7 +17,7 @@ from torchlearners.callbacks._decays import (
     Step,
 )
 from torchlearners.callbacks._early_stopping import EarlyStopping
-from torchlearners.callbacks._freeze import Freeze, Unfreeze
+from torchlearners.callbacks._freeze import Freeze, GradualUnfreeze, Unfreeze
 from torchlearners.callbacks._function import FunctionCallback, callback
 from torchlearners.callbacks._history_log import JsonLines, history_frame
 from torchlearners.callbacks._measure_choice import monitor_of, resolve_measures
@@ -48,6 +48,7 @@ __all__ = [
     "FlatCosine",
     "Freeze",
     "FunctionCallback",
+    "GradualUnfreeze",
     "JsonLines",
     "Measures",
     "MultiStep",

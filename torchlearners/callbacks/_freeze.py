@@ -10,7 +10,7 @@ from skorch.callbacks import Callback
 from torch import nn
 
 from torchlearners.callbacks._selection import Selection, selected
-from torchlearners.params import Parameters, param, positive_int
+from torchlearners.params import Parameters, param, positive_fraction, positive_int
 
 _SELECT = [str, Selection]
 
@@ -137,6 +137,50 @@ class Unfreeze(Parameters, BaseEstimator, Callback):
         # Not only in that epoch: a resumed training may begin after it.
         if len(net.history) - net.epochs_before >= self.at_epoch:
             for _, p in self._chosen:
+                p.requires_grad_(True)
+
+
+class GradualUnfreeze(Freeze):
+    """Freeze the chosen weights, and set them free layer by layer, the last first [1]_.
+
+    A layer is a module that holds weights of its own. In the first epoch all are
+    frozen; then they are set free in even steps, until all are free.
+
+    {parameters}
+
+    References
+    ----------
+    .. [1] Howard and Ruder (2018). Universal language model fine-tuning for text
+       classification. ACL. arXiv:1801.06146.
+
+    Examples
+    --------
+    >>> from torchlearners.callbacks import GradualUnfreeze, select
+    >>> callbacks = [GradualUnfreeze(select=~select.layers(-1), share=0.25)]
+    """
+
+    share: float = param(
+        default=0.5,
+        check=positive_fraction,
+        doc="Share of the epochs of a training after which all weights are free.",
+    )
+
+    def on_train_begin(self, net: NeuralNet, **kwargs: Any) -> None:
+        """Freeze the weights, and tell their layers apart."""
+        layers: dict[str, list[nn.Parameter]] = {}
+        for name, p in selected(self.select, net.module_):
+            if p.requires_grad:  # what the network itself holds fixed stays so
+                layers.setdefault(name.rpartition(".")[0], []).append(p)
+        super().on_train_begin(net, **kwargs)
+        self._from_the_last = list(layers.values())[::-1]
+
+    def on_epoch_begin(self, net: NeuralNet, **kwargs: Any) -> None:
+        """Set free what is due; also where a resumed training begins later."""
+        n_done = len(net.history) - net.epochs_before - 1
+        n_layers, n_epochs = len(self._from_the_last), self.share * net.max_epochs
+        n_free = int(n_layers * min(1.0, n_done / n_epochs)) if n_done else 0
+        for layer in self._from_the_last[:n_free]:
+            for p in layer:
                 p.requires_grad_(True)
 
 

@@ -6,10 +6,10 @@ from torchlearners.image._backbones import (
     ConvNeXt,
     ResNet,
     ViT,
-    list_backbones,
 )
 from torchlearners.image._encoder import ImageEncoder
 from torchlearners.image._learners import ImageClassifier, ImageRegressor
+from torchlearners.image._named_backbones import NamedBackbone, list_backbones
 from torchlearners.image._rows import ImageSpec, PixelRows, PixelSchema
 
 __all__ = [
@@ -20,6 +20,7 @@ __all__ = [
     "ImageEncoder",
     "ImageRegressor",
     "ImageSpec",
+    "NamedBackbone",
     "PixelRows",
     "PixelSchema",
     "ResNet",

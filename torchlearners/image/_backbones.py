@@ -310,23 +310,6 @@ BACKBONES: dict[str, type[Backbone]] = {
 }
 
 
-def list_backbones() -> list[str]:
-    """Return the names that `backbone` takes.
-
-    Returns
-    -------
-    list of str
-        Sorted.
-
-    Examples
-    --------
-    >>> from torchlearners.image import list_backbones
-    >>> list_backbones()
-    ['cnn', 'convnext', 'resnet', 'vit']
-    """
-    return sorted(BACKBONES)
-
-
 def _window(spec: ImageSpec) -> Any:
     return (1, 3) if spec.is_strip else 3
 

@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 import torch
 from sklearn.utils.validation import check_consistent_length
+from torch import nn
 
 from torchlearners._compat import safe_rows
 from torchlearners.data import (
@@ -22,6 +23,7 @@ from torchlearners.data import (
     UnreadableRows,
     check_classes_left,
 )
+from torchlearners.nn import ImageInput, fit_to_data, some_rows
 
 # What the automatic size looks at, and the longest side that it gives.
 _FIRST_IMAGES = 256
@@ -269,3 +271,25 @@ def _first_images(
             n_bytes += image.nbytes
         row += 1
     return found, row
+
+
+def show_rows(network: nn.Module, X: Any, device: torch.device) -> None:
+    """Let a new network see its training rows; of streamed ones as few as it needs.
+
+    Parameters
+    ----------
+    network : torch.nn.Module
+        With one `torchlearners.nn.ImageInput`.
+    X : torch.Tensor or StreamedImages
+    device : torch.device
+        Of the network.
+    """
+    if not isinstance(X, StreamedImages):
+        fit_to_data(network, X.to(device))
+        return
+    rows = some_rows(X)
+    (pixels,) = (m for m in network.modules() if isinstance(m, ImageInput))
+    if any(hasattr(m, "fit_to") for m in network.modules() if m is not pixels):
+        fit_to_data(network, torch.from_numpy(np.asarray(rows)).to(device))
+    else:
+        pixels.fit_to(rows)

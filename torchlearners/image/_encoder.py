@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import copy
+import math
 import threading
+from numbers import Integral
 from typing import Any
 
 import numpy as np
@@ -14,17 +16,25 @@ from torch import Tensor, nn
 from torchlearners._compat import (
     BaseEstimator,
     ClassNamePrefixFeaturesOutMixin,
-    StrOptions,
     TransformerMixin,
     fit_context,
     n_samples_of,
 )
 from torchlearners.data import as_image_column
 from torchlearners.graph import Node
-from torchlearners.image._backbones import BACKBONES, Backbone
+from torchlearners.image._backbones import Backbone
 from torchlearners.image._learners import BaseImageLearner, ImageRegressor
+from torchlearners.image._named_backbones import NamedBackbone
+from torchlearners.image._pyramid import pyramids_of
 from torchlearners.nn import PoolPositions
-from torchlearners.params import Parameters, one_of, optional, param
+from torchlearners.params import (
+    Parameters,
+    SequenceOf,
+    boolean,
+    one_of,
+    optional,
+    param,
+)
 from torchlearners.training import Net, as_array
 
 
@@ -77,7 +87,7 @@ class ImageEncoder(
     backbone: Any = param(
         default="cnn",
         check=[
-            StrOptions(set(BACKBONES)),
+            str,
             Backbone,
             Node,
             nn.Module,
@@ -90,14 +100,27 @@ class ImageEncoder(
         doc="A fitted `ImageClassifier` or `ImageRegressor`, whose weights are copied; "
         "wrap it in `sklearn.frozen.FrozenEstimator` where the encoder is cloned, as "
         "in a search. Or what `ImageClassifier` takes: a name or object such as "
-        "``CNN(width=64)`` for random weights, or a `torch.nn.Module` with the weights "
-        "it has.",
+        "``CNN(width=64)`` for random weights, a network of timm or torchvision such "
+        'as "timm:resnet18", or a `torch.nn.Module` with the weights it has.',
+    )
+    pretrained: bool | str = param(
+        default=False,
+        check=[*boolean, str],
+        doc="See `ImageClassifier`; a fitted learner has its weights.",
     )
     output: str = param(
         default="pooled",
-        check=one_of("pooled", "tokens"),
+        check=one_of("pooled", "tokens", "pyramid"),
         doc='"pooled" gives one vector for each image, "tokens" one for each place of '
-        "the backbone's last map, row by row, or for each of its tokens.",
+        "the backbone's last map, row by row, or for each of its tokens. "
+        '"pyramid" gives a list of maps: of each resolution that the images have on '
+        "their way through the backbone the last map, the finest first.",
+    )
+    out_indices: Any = param(
+        default=None,
+        check=optional([SequenceOf([Integral])]),
+        doc='Which maps of the "pyramid" are given, by their places in it, such as '
+        "``(1, 2, 3)`` or ``(-1,)``. None gives all.",
     )
     data_format: str = param(
         default="auto",
@@ -109,8 +132,8 @@ class ImageEncoder(
         doc="See `ImageClassifier`; that of a fitted learner is its own.",
     )
     preprocessing: str | None = param(
-        default="standard",
-        check=optional(one_of("standard", "imagenet")),
+        default="auto",
+        check=optional(one_of("auto", "standard", "imagenet")),
         doc="See `ImageClassifier`; that of a fitted learner is its own.",
     )
     device: Any = param(
@@ -166,6 +189,7 @@ class ImageEncoder(
         else:
             learner = _UntrainedRegressor(
                 given,
+                pretrained=self.pretrained,
                 data_format=self.data_format,
                 image_shape=self.image_shape,
                 preprocessing=self.preprocessing,
@@ -182,7 +206,7 @@ class ImageEncoder(
             self.feature_names_in_ = learner.feature_names_in_
         return self
 
-    def transform(self, X: Any) -> np.ndarray:
+    def transform(self, X: Any) -> Any:
         """Return the features of images.
 
         Parameters
@@ -195,8 +219,16 @@ class ImageEncoder(
         ndarray of shape (n_samples, n_features_out) or (n_samples, n_tokens, size)
             float32; the latter of "tokens". NaN for images that cannot be read, where
             ``on_error="impute"`` of a fitted learner allows for them.
+        list of ndarray of shape (n_samples, channels, height, width)
+            Of "pyramid".
         """
         check_is_fitted(self)
+        if self.output == "pyramid":
+            return self._pyramid(X)
+        if self.output == "tokens" and self._library_pools():
+            last = self._pyramid(X)[-1]
+            tokens = last.reshape(*last.shape[:2], -1).swapaxes(1, 2)
+            return np.ascontiguousarray(tokens)
         return self.learner_._by_batches(self._features, X, lambda: np.nan)
 
     def _features(self, X: Any) -> np.ndarray:
@@ -241,15 +273,85 @@ class ImageEncoder(
         Raises
         ------
         ValueError
-            Where the output is tokens, which are no columns.
+            Where the output is no table.
         """
-        if self.output == "tokens":
-            raise ValueError(
-                "output='tokens' gives several vectors for each image, which have no "
-                "names of columns. Set output='pooled'."
-            )
+        self._check_is_table("have no names of columns")
         names: np.ndarray = super().get_feature_names_out(input_features)
         return names
+
+    def set_output(self, *, transform: Any = None) -> ImageEncoder:
+        """Set whether `transform` returns arrays or data frames.
+
+        Parameters
+        ----------
+        transform : {"default", "pandas", "polars"} or None, default=None
+            None leaves it as it is.
+
+        Returns
+        -------
+        ImageEncoder
+            The encoder.
+
+        Raises
+        ------
+        ValueError
+            Where the output is no table.
+        """
+        if transform not in (None, "default"):
+            self._check_is_table(f"cannot be a data frame of {transform}")
+        super().set_output(transform=transform)  # type: ignore[misc]
+        return self
+
+    def _check_is_table(self, what: str) -> None:
+        if self.output != "pooled":
+            kind = "vectors" if self.output == "tokens" else "maps"
+            raise ValueError(
+                f"output={self.output!r} gives several {kind} for each image, which "
+                f"{what}. Set output='pooled'."
+            )
+
+    def _pyramid(self, X: Any) -> list[np.ndarray]:
+        """Return the last map of each resolution, or those of `out_indices`."""
+        shapes: list[Any] = []
+
+        def flat(images: Any) -> np.ndarray:
+            maps = self._maps(images)
+            shapes[:] = [one.shape[1:] for one in maps]
+            return np.concatenate([one.reshape(len(one), -1) for one in maps], axis=1)
+
+        rows = self.learner_._by_batches(flat, X, lambda: np.nan)
+        ends = np.cumsum([math.prod(shape) for shape in shapes])
+        parts = zip(np.split(rows, ends[:-1], axis=1), shapes, strict=True)
+        return [np.ascontiguousarray(part).reshape(-1, *shape) for part, shape in parts]
+
+    def _maps(self, X: Any) -> list[np.ndarray]:
+        """Return the maps of an array of images."""
+        with pyramids_of(self.learner_.net_.module_) as batches:
+            parts = self.learner_._output_parts(X)
+        rows = [
+            [as_array(one)[: len(part)] for one in maps]
+            for maps, part in zip(batches, parts, strict=True)
+        ]
+        maps = [np.concatenate(level) for level in zip(*rows, strict=True)]
+        chosen = range(len(maps)) if self.out_indices is None else self.out_indices
+        if self.output == "tokens":
+            chosen = [-1]
+        if not maps or any(not -len(maps) <= i < len(maps) for i in chosen):
+            sizes = [f"{m.shape[2]} x {m.shape[3]}" for m in maps]
+            raise ValueError(
+                f"The backbone {self.backbone!r} has {len(maps)} maps, of sizes {sizes}"
+                f"; out_indices={self.out_indices!r} asks for others. Set output="
+                "'pooled' where there are none."
+            )
+        return [maps[i].astype(np.float32, copy=False) for i in chosen]
+
+    def _library_pools(self) -> bool:
+        """Tell whether a network of a library makes vectors of maps by itself."""
+        module = self.learner_.net_.module_
+        named = isinstance(
+            self.learner_._promoted("backbone", self.learner_.backbone), NamedBackbone
+        )
+        return named and not any(isinstance(m, PoolPositions) for m in module.modules())
 
     @property
     def _n_features_out(self) -> int:

@@ -315,7 +315,7 @@ class BaseColumnLearner(TorchLearner):
     ) -> tuple[np.ndarray | StreamedImages, np.ndarray]:
         """Return images as an array of a layout, or of a new one, and their rows."""
         if layout is None:
-            size, last = pair_of(self.image_size), self.data_format != "channels_first"
+            size, last = self._column_size(), self.data_format != "channels_first"
         else:
             size, last = layout.size[1:], layout.channels_last
         images, kept = read_images(
@@ -332,6 +332,10 @@ class BaseColumnLearner(TorchLearner):
             images.stored = stored
             return images, kept
         return images.reshape(len(images), *stored).view(ReadImages), kept
+
+    def _column_size(self) -> tuple[int, int] | None:
+        """Return the size that the images of a column get; None looks at them."""
+        return pair_of(self.image_size)
 
     def _reading(self) -> Reading:
         return Reading(self.resize, self.retries, self.decode, self.loader_params)

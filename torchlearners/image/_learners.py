@@ -17,19 +17,21 @@ from torchlearners.augmentation import (
     augmentation,
 )
 from torchlearners.base import ClassifierLearner, RegressorLearner
-from torchlearners.callbacks import OneCycle, select
+from torchlearners.callbacks import GradualUnfreeze, OneCycle, select
 from torchlearners.data import StreamedImages, Target
 from torchlearners.exceptions import ArchitectureError
 from torchlearners.graph import Head, Node, Pretrained, Sequence
 from torchlearners.image._backbones import BACKBONES, Backbone
 from torchlearners.image._change import BatchChange
-from torchlearners.image._columns import pair_of
+from torchlearners.image._columns import pair_of, show_rows
 from torchlearners.image._from_columns import SKIPPED, BaseColumnLearner
+from torchlearners.image._named_backbones import NamedBackbone
 from torchlearners.image._nodes import MadeBy, Pixels, PoolPositions
 from torchlearners.image._rows import ImageSpec, PixelRows, PixelSchema
-from torchlearners.nn import ImageInput, fit_to_data, some_rows
+from torchlearners.nn import ImageInput
 from torchlearners.params import (
     SequenceOf,
+    boolean,
     did_you_mean,
     non_negative,
     one_of,
@@ -41,6 +43,7 @@ from torchlearners.params import (
 from torchlearners.training import (
     CrossEntropy,
     Net,
+    TensorData,
     promote,
     resolve_threads,
 )
@@ -58,17 +61,28 @@ class BaseImageLearner(BaseColumnLearner):
 
     backbone: Any = param(
         default="cnn",
-        check=[StrOptions(set(BACKBONES)), Backbone, Node, nn.Module, type, callable],
+        check=[str, Backbone, Node, nn.Module, type, callable],
         kw_only=False,
         tune=["cnn", "resnet"],
         doc="What turns images into vectors: a name (see `list_backbones`), an object "
         "such as ``CNN(width=64)``, whose parameters are also reached as "
-        "``backbone__width``; a network written with `torchlearners.graph`, from "
+        "``backbone__width``; a network of timm or torchvision, as "
+        '"timm:resnet18" (see `NamedBackbone`); one written with '
+        "`torchlearners.graph`, from "
         "(batch, channel, height, width); a `torch.nn.Module` with the weights it has, "
         "of which each fit trains a copy, or a function without arguments that returns "
         "a new one. Maps and tokens that it returns are averaged, small maps "
         "flattened; a linear head follows, unless a network ends in "
         "`torchlearners.graph.Head`.",
+    )
+    pretrained: bool | str = param(
+        default=False,
+        check=[*boolean, str],
+        doc="Whether a network of timm or torchvision starts from trained weights. "
+        "True fetches those of the library, once, over the network; a path is of a "
+        "file with weights as the library has them, ``.safetensors`` or of "
+        "`torch.save`, from which nothing is run. False draws them at random. A "
+        "fitted learner holds its weights: it is stored and loaded without fetching.",
     )
     data_format: str = param(
         default="auto",
@@ -86,12 +100,13 @@ class BaseImageLearner(BaseColumnLearner):
         'other, unless `data_format` is "channels_last".',
     )
     preprocessing: str | None = param(
-        default="standard",
-        check=optional(one_of("standard", "imagenet")),
+        default="auto",
+        check=optional(one_of("auto", "standard", "imagenet")),
         doc="How pixels are scaled, inside the network; uint8 is first divided by 255. "
         '"standard": each channel to mean 0 and standard deviation 1 over the training '
         'rows; of a table, each column. "imagenet": with the constants that networks '
-        "pretrained on it want. None takes pixels as they are.",
+        "pretrained on it want. None takes pixels as they are. "
+        '"auto" is "standard", and with `pretrained` what its weights want.',
     )
     augment: Any = param(
         default=None,
@@ -132,8 +147,10 @@ class BaseImageLearner(BaseColumnLearner):
     freeze: Any = param(
         default=None,
         doc='Weights that keep their initial values: "backbone" for all but the head, '
-        "a glob on parameter names, or a selection from "
-        "`torchlearners.callbacks.select`.",
+        '"gradual" for the same at first, of which layer after layer is set free, from '
+        "the head downwards, until all train in the second half of the epochs (see "
+        "`torchlearners.callbacks.GradualUnfreeze`); a glob on parameter names, or a "
+        "selection from `torchlearners.callbacks.select`.",
     )
     batch_size: int | str = param(
         default="auto",
@@ -152,7 +169,7 @@ class BaseImageLearner(BaseColumnLearner):
         default="auto",
         check=[*one_of("auto"), *positive],
         doc='Learning rate of the optimizer, at its peak. "auto" is 3e-3, for '
-        '"convnext" and for modules 1e-3, and for "vit" 5e-4.',
+        '"convnext", for modules and those of libraries 1e-3, and for "vit" 5e-4.',
     )
     weight_decay: float = param(default=0.05)
     max_epochs: int = param(default=30)
@@ -167,6 +184,14 @@ class BaseImageLearner(BaseColumnLearner):
 
     def network(self, spec: ImageSpec) -> Node:  # type: ignore[override]
         """Return the network, from rows of pixels to (batch, n_outputs)."""
+        backbone = self._promoted("backbone", self.backbone)
+        if self.pretrained and not isinstance(backbone, NamedBackbone):
+            raise ArchitectureError(
+                f"pretrained={self.pretrained!r} is for networks of timm and "
+                f"torchvision, such as backbone='timm:resnet18'; got {backbone!r}. Set "
+                "pretrained=False; for trained weights of your own, give a "
+                "torch.nn.Module that has them."
+            )
         if spec.is_strip and self.preprocessing == "imagenet":
             raise ValueError(
                 f"preprocessing='imagenet' is for images; rows of {spec.n_numeric} "
@@ -178,10 +203,9 @@ class BaseImageLearner(BaseColumnLearner):
                 f"rows of {spec.n_numeric} values are taken for a table, whose columns "
                 "cannot be moved. Set image_shape, or augment=None and cutmix=0."
             )
-        normalize = None if spec.is_strip else self.preprocessing
+        normalize = None if spec.is_strip else self._normalize(backbone)
         sizes = (spec.channels, spec.height, spec.width)
         pixels = Pixels(*sizes, channels_last=spec.channels_last, normalize=normalize)
-        backbone = self._promoted("backbone", self.backbone)
         if isinstance(backbone, Backbone):
             return Sequence([pixels, backbone.layers(spec), Head(name="head")])
         if isinstance(backbone, Node):
@@ -196,10 +220,18 @@ class BaseImageLearner(BaseColumnLearner):
             raise ArchitectureError(
                 f"backbone={backbone!r} is not known."
                 f"{did_you_mean(str(backbone), BACKBONES)} The names are "
-                f"{sorted(BACKBONES)}; else give a node, a torch.nn.Module or a "
+                f"{sorted(BACKBONES)}; else give the name of a network of timm or "
+                'torchvision, such as "timm:resnet18", a node, a torch.nn.Module or a '
                 "function that returns one."
             )
         return Sequence([pixels, made, PoolPositions(), Head(name="head")])
+
+    def _normalize(self, backbone: Any) -> Any:
+        """Return how `Pixels` scales them."""
+        if self.pretrained and self._is_auto("preprocessing"):
+            trained = backbone.trained_on()
+            return trained.mean, trained.std
+        return self.value_of("preprocessing")
 
     def encoder(self) -> PixelRows:  # type: ignore[override]
         """Return what makes rows of pixels of X, before it is fitted."""
@@ -207,13 +239,16 @@ class BaseImageLearner(BaseColumnLearner):
 
     def schema(self) -> PixelSchema:
         """Return how the columns of a table are scaled, before it is fitted."""
-        return PixelSchema(scaling=self.preprocessing)
+        return PixelSchema(scaling=self.value_of("preprocessing"))
 
     def auto_values(self) -> dict[str, Any]:
         """Return what "auto" stands for."""
         backbone = self._promoted("backbone", self.backbone)
         lr = 3e-3 if isinstance(backbone, Node) else 1e-3
-        values: dict[str, Any] = {"lr": getattr(backbone, "lr", lr)}
+        values: dict[str, Any] = {
+            "lr": getattr(backbone, "lr", lr),
+            "preprocessing": "standard",
+        }
         if is_classifier(self):
             values["loss"] = CrossEntropy(label_smoothing=0.1)
         return values
@@ -231,8 +266,13 @@ class BaseImageLearner(BaseColumnLearner):
         object
         """
         value = super().value_of(name)
-        if name == "freeze" and isinstance(value, str) and value == "backbone":
-            return ~select.layers(-1)
+        if name == "freeze" and isinstance(value, str):
+            backbone = ~select.layers(-1)
+            stands_for = {
+                "backbone": backbone,
+                "gradual": GradualUnfreeze(select=backbone),
+            }
+            return stands_for.get(value, value)
         return value
 
     def lr_factors(self, module: nn.Module) -> dict[str, float]:
@@ -271,6 +311,13 @@ class BaseImageLearner(BaseColumnLearner):
         dtype = torch.uint8 if rows.dtype == np.uint8 else torch.float32
         return pixels.unfold(torch.as_tensor(np.ascontiguousarray(rows), dtype=dtype))
 
+    def _column_size(self) -> tuple[int, int] | None:
+        if self.image_size is None and self.pretrained:
+            backbone = self._promoted("backbone", self.backbone)
+            if isinstance(backbone, NamedBackbone):
+                return backbone.trained_on().size
+        return super()._column_size()
+
     def _train(self, net: Net, train: Any, valid: Any, resume_from: Any) -> None:
         rows = train.X
         if isinstance(rows, StreamedImages):
@@ -281,20 +328,21 @@ class BaseImageLearner(BaseColumnLearner):
         )
         super()._train(net, train, valid, resume_from)
 
-    def _before_first_step(self, net: Net, data: Any) -> None:
-        if not isinstance(data.X, StreamedImages):
-            super()._before_first_step(net, data)
-            return
-        rows, pixels = some_rows(data.X), _pixels_of(net)
-        if any(hasattr(m, "fit_to") for m in net.module_.modules() if m is not pixels):
-            fit_to_data(net.module_, torch.from_numpy(np.asarray(rows)).to(net.device))
-        else:
-            pixels.fit_to(rows)
+    def _before_first_step(self, net: Net, data: TensorData) -> None:
+        show_rows(net.module_, data.X, net.device)
+        if self.pretrained:
+            path = None if self.pretrained is True else str(self.pretrained)
+            pixels = _pixels_of(net)
+            size = (pixels.height, pixels.width)
+            backbone = self._promoted("backbone", self.backbone)
+            backbone.load(net.module_, pixels.channels, size, path)
 
     def _promoted(self, name: str, value: Any) -> Any:
         if name == "augment":
             return augmentation(value)
         if name == "backbone":
+            if isinstance(value, str) and ":" in value:
+                return NamedBackbone(value)
             return promote(value, BACKBONES)
         return super()._promoted(name, value)
 

@@ -49,9 +49,9 @@ class Pixels(Ingress):
         check=boolean,
         doc="Whether the channels of a pixel stand side by side.",
     )
-    normalize: str | None = param(
+    normalize: Any = param(
         default=None,
-        check=optional(one_of("standard", "imagenet")),
+        check=optional([*one_of("standard", "imagenet"), tuple]),
         doc="See `torchlearners.nn.ImageInput`.",
     )
 

@@ -10,8 +10,11 @@ from torch import Tensor
 from torchlearners.nn._arguments import ShowsArguments, checked
 from torchlearners.params import boolean, one_of, optional, positive_int
 
-# Of the pixels of ImageNet's training images, for red, green and blue.
-_IMAGENET = {"mean": (0.485, 0.456, 0.406), "std": (0.229, 0.224, 0.225)}
+# Means and standard deviations of red, green and blue.
+Constants = tuple[tuple[float, ...], tuple[float, ...]]
+
+# Of the pixels of ImageNet's training images.
+_IMAGENET: Constants = ((0.485, 0.456, 0.406), (0.229, 0.224, 0.225))
 _ROWS_AT_ONCE = 256
 
 
@@ -27,10 +30,11 @@ class ImageInput(ShowsArguments):
         Sizes of an image.
     channels_last : bool, default=False
         Whether the channels of a pixel stand side by side in a row.
-    normalize : {"standard", "imagenet"} or None, default=None
+    normalize : {"standard", "imagenet"}, pair of tuple of float or None, default=None
         "standard" brings each channel to mean 0 and standard deviation 1 over the
         training rows, which `fit_to` looks at. "imagenet" does so with the constants of
-        ImageNet [1]_, which pretrained networks want; images of one channel get their
+        ImageNet [1]_, which pretrained networks want; a pair are such constants, means
+        and standard deviations of red, green and blue. Images of one channel get their
         means over the three. None leaves the pixels alone.
 
     References
@@ -57,23 +61,24 @@ class ImageInput(ShowsArguments):
         height: int,
         width: int,
         channels_last: bool = False,
-        normalize: str | None = None,
+        normalize: str | Constants | None = None,
     ) -> None:
         super().__init__()
         self.channels = checked("channels", channels, positive_int)
         self.height = checked("height", height, positive_int)
         self.width = checked("width", width, positive_int)
         self.channels_last = checked("channels_last", channels_last, boolean)
-        kinds = optional(one_of("standard", "imagenet"))
+        kinds = optional([*one_of("standard", "imagenet"), tuple])
         self.normalize = checked("normalize", normalize, kinds)
         mean, std = torch.zeros(channels), torch.ones(channels)
-        if normalize == "imagenet":
+        constants = _IMAGENET if normalize == "imagenet" else normalize
+        if isinstance(constants, tuple):
             if channels not in (1, 3):
                 raise ValueError(
-                    'normalize="imagenet" is for images of 1 or 3 channels, got '
+                    f"normalize={normalize!r} is for images of 1 or 3 channels, got "
                     f'channels={channels}. Take "standard" or None.'
                 )
-            mean, std = (torch.tensor(_IMAGENET[key]) for key in ("mean", "std"))
+            mean, std = (torch.tensor(numbers) for numbers in constants)
             if channels == 1:
                 mean, std = mean.mean(0, keepdim=True), std.mean(0, keepdim=True)
         self.register_buffer("mean", mean.reshape(-1, 1, 1))
