@@ -63,7 +63,16 @@ def test_sparse_rows_validate_and_go_on_as_dense_ones():
 
 
 @pytest.mark.parametrize(
-    "kind", ["csr", "csr with holes", "float64", "float64 by column", "float32"]
+    "kind",
+    [
+        "csr",
+        "csr with holes",
+        "float64",
+        "float64 by column",
+        "float64 with holes",
+        "float32",
+        "float32 with holes",
+    ],
 )
 @pytest.mark.parametrize("weighted", [False, True])
 def test_a_fit_copies_x_once_into_the_tensor_it_trains_on(kind, weighted):
@@ -77,6 +86,8 @@ def test_a_fit_copies_x_once_into_the_tensor_it_trains_on(kind, weighted):
     elif kind != "csr":
         table = table.toarray("F" if kind == "float64 by column" else "C")
         table = table.astype(kind.split()[0], copy=False)
+        if "holes" in kind:
+            table[::100, :9] = np.nan
     tracemalloc.start()
     LinearClassifier(max_epochs=1, random_state=0).fit(table, y, sample_weight=weight)
     peak = tracemalloc.get_traced_memory()[1]

@@ -45,6 +45,23 @@ def test_chosen_rows_are_those_of_the_dense_matrix(form):
     assert_array_equal(RowSelection(form(X)).any_missing(), np.isnan(X).any(axis=0))
 
 
+@pytest.mark.usefixtures("_block_size")
+def test_indicators_stand_beside_the_matrix_that_they_are_of():
+    X = holed()
+    full = np.hstack((X, np.isnan(X[:, [4, 1]])))
+    matrix = module.IndicatedMatrix(X, [4, 1])
+    assert matrix.shape == (60, 9)
+    assert_array_equal(np.asarray(matrix), full)
+    some = RowSelection(matrix)[[5, 2, 2, 39]]
+    expected = full[[5, 2, 2, 39]]
+    assert_array_equal(np.concatenate([block for _, block in some.blocks()]), expected)
+    assert_array_equal(np.column_stack(list(some.columns())), expected)
+    assert np.shares_memory(some.leading(7).matrix, X)
+    assert_array_equal(
+        np.column_stack(list(some.leading(8).columns())), expected[:, :8]
+    )
+
+
 @pytest.mark.parametrize("form", FORMS[:3])
 def test_choosing_rows_copies_nothing(form):
     X = form(holed(20_000, 50))

@@ -12,7 +12,7 @@ import numpy as np
 from scipy.sparse import csr_matrix, hstack, issparse
 
 from torchlearners.data._checks import check_features, check_range
-from torchlearners.data._row_selection import RowSelection
+from torchlearners.data._row_selection import IndicatedMatrix, RowSelection
 from torchlearners.data._schema import DataSpec
 from torchlearners.data._series import ArrayColumn, FrameColumn, column_of, seconds
 
@@ -221,9 +221,10 @@ class ColumnEncoder:
 
         Returns
         -------
-        ndarray or sparse CSR matrix of shape (n_samples, n_numeric + n_categorical)
-            Sparse where X is; float32 for float32, else float64; X itself where it
-            holds numbers without indicators.
+        ndarray, sparse CSR matrix or IndicatedMatrix of shape (n_samples, n_numeric + \
+n_categorical)
+            Sparse where X is; float32 for float32, else float64; X itself, or X beside
+            its indicators, where it holds floats alone.
 
         Raises
         ------
@@ -235,14 +236,17 @@ class ColumnEncoder:
         floats = X.dtype.kind == "f" if dense else sparse
         if floats and self._passes:
             return X
-        if sparse and not {"time", "duration"} & set(self.kinds):
+        has_times = bool({"time", "duration"} & set(self.kinds))
+        if sparse and not has_times:
             return self._sparse_matrix(X)
+        if floats and not (sparse or has_times or self._coded):
+            check_range(X, self.feature_names or self._numeric)
+            return IndicatedMatrix(X, self.indicators)
         dtype = X.dtype if floats else np.float64
         out = np.empty((X.shape[0], self.n_numeric + len(self.levels)), dtype)
         numbers = out[:, : self.n_scaled]
-        if floats and not {"time", "duration"} & set(self.kinds):
-            # All columns as they stand need no copy of their own.
-            numbers[:] = X[:, self._numeric] if self._coded else X
+        if floats and not has_times:
+            numbers[:] = X[:, self._numeric]
         else:
             for place, i in enumerate(self._numeric):
                 numbers[:, place] = self._numbers(column_of(X, i), i)

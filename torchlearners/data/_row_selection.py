@@ -94,8 +94,7 @@ class RowSelection:
         ------
         ndarray of shape (n_rows,)
         """
-        sparse = issparse(self.matrix)
-        matrix: Any = self.matrix.tocsc() if sparse else np.asarray(self.matrix)
+        matrix: Any = self.matrix.tocsc() if issparse(self.matrix) else self.matrix
         for i in range(self.shape[1]) if numbers is None else numbers:
             column = (
                 matrix[:, [i]].toarray()[:, 0] if issparse(matrix) else matrix[:, i]
@@ -130,3 +129,49 @@ class RowSelection:
         for _, block in self.blocks():
             missing |= np.isnan(block.min(axis=0))  # one pass, unlike isnan of all
         return missing
+
+
+class IndicatedMatrix:
+    """A matrix with further columns that tell where some of its values are missing.
+
+    They are made when rows are chosen, so that the matrix is not copied.
+
+    Parameters
+    ----------
+    X : ndarray of shape (n_rows, n_columns)
+        Of floats.
+    places : list of int
+        The columns that have an indicator.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from torchlearners.data._row_selection import IndicatedMatrix
+    >>> matrix = IndicatedMatrix(np.array([[1.0, np.nan], [2.0, 3.0]]), [1])
+    >>> matrix.shape
+    (2, 3)
+    >>> matrix[:1]
+    array([[ 1., nan,  1.]])
+    """
+
+    def __init__(self, X: np.ndarray, places: list[int]) -> None:
+        self.X = X
+        self.places = places
+        self.shape = len(X), X.shape[1] + len(places)
+        self.dtype = X.dtype
+
+    def __getitem__(self, key: Any) -> np.ndarray:
+        """Return rows, or of (rows, columns) one column or the first columns."""
+        rows, columns = key if isinstance(key, tuple) else (key, slice(None))
+        n = self.X.shape[1]
+        if isinstance(columns, slice):
+            if columns.stop is not None and columns.stop <= n:
+                return self.X[rows, columns]
+            block = self.X[rows]
+            return np.hstack((block, np.isnan(block[:, self.places])))[:, columns]
+        if columns < n:
+            return self.X[rows, columns]
+        return np.isnan(self.X[rows, self.places[columns - n]]).astype(self.dtype)
+
+    def __array__(self, dtype: Any = None, copy: bool | None = None) -> np.ndarray:
+        return self[:].astype(dtype or self.dtype, copy=False)
