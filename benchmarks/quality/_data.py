@@ -1,9 +1,9 @@
-"""Public tables with one target, read from a folder, and how each is split.
+"""Public tables, read from a folder, and how each is split.
 
 Expected of the folder is one subfolder for each table, with two files::
 
     adult/data.csv.gz    the rows, with a header; an empty cell is a missing value
-    adult/meta.json      "target": name of the column to predict
+    adult/meta.json      "target": name of the column to predict, or a list of them
                          "categorical": names of the columns that are categories
                          "dates", "strings": names of columns of times and of text
                          "ids": names of columns that no learner may see
@@ -27,6 +27,7 @@ PARTS_OF_A_DATE = ("year", "month", "day", "day_of_week", "hour")
 class DataSet:
     """What is asked of a table.
 
+    `task` is "binary", "multiclass", "regression" or, of several values, "multioutput".
     `split` is "random" (30 % test rows, drawn with the seed, stratified by class),
     "given" (by the table's own column) or "last" (the last 20 % of the rows, which are
     in the order of time). `log_target`: the target is the decimal logarithm. `drop`:
@@ -39,6 +40,10 @@ class DataSet:
     split: str = "random"
     log_target: bool = False
     drop: tuple[str, ...] = ()
+
+    @property
+    def has_classes(self) -> bool:
+        return self.task in ("binary", "multiclass")
 
 
 # bank_marketing: the duration of a call is known only after it.
@@ -60,6 +65,7 @@ SETS = {
         DataSet("california_housing", "regression", "rmse"),
         DataSet("diamonds", "regression", "rmse", log_target=True),
         DataSet("employee_salaries", "regression", "rmse"),
+        DataSet("energy_efficiency", "multioutput", "rmse"),
     ]
 }
 
@@ -87,7 +93,8 @@ def read(folder: Path, data_set: DataSet) -> tuple[pd.DataFrame, np.ndarray, pd.
         place / "data.csv.gz", keep_default_na=False, na_values=[""], low_memory=False
     )
     target, split = table[meta["target"]], None
-    hidden = [meta["target"], *meta["ids"], *data_set.drop]
+    targets = meta["target"] if isinstance(meta["target"], list) else [meta["target"]]
+    hidden = [*targets, *meta["ids"], *data_set.drop]
     if meta["split_column"]:
         split = table[meta["split_column"]]
         hidden.append(meta["split_column"])
@@ -102,7 +109,7 @@ def read(folder: Path, data_set: DataSet) -> tuple[pd.DataFrame, np.ndarray, pd.
             columns[name] = column.astype("category")
         else:
             columns[name] = table[name].astype(np.float64)
-    if data_set.task != "regression":
+    if data_set.has_classes:
         return pd.DataFrame(columns), target.astype(str).to_numpy(dtype="U"), split
     y = target.to_numpy(dtype=np.float64)
     return pd.DataFrame(columns), np.log10(y) if data_set.log_target else y, split
@@ -125,7 +132,7 @@ def rows_of(
     with the seed. All test rows are kept.
     """
     X, y, given = read(folder, data_set)
-    classes = None if data_set.task == "regression" else y
+    classes = y if data_set.has_classes else None
     everything = np.arange(len(y))
     if data_set.split == "random":
         train, test = train_test_split(

@@ -21,6 +21,7 @@ from sklearn.ensemble import (
 )
 from sklearn.impute import SimpleImputer
 from sklearn.linear_model import LogisticRegression, Ridge
+from sklearn.multioutput import MultiOutputRegressor
 from sklearn.neural_network import MLPClassifier, MLPRegressor
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import (
@@ -52,17 +53,23 @@ def ours() -> dict[str, type]:
 
 def names(task: str | None = None) -> list[str]:
     """Return the names of all learners of a task ("binary", "regression", ...)."""
-    kinds = {None: ("classifier", "regressor"), "regression": ("regressor",)}
-    wanted = kinds.get(task, ("classifier",))
+    wanted = {
+        None: ("classifier", "regressor"),
+        "regression": ("regressor",),
+        "multioutput": ("regressor",),
+    }.get(task, ("classifier",))
     found = {key.split()[0] for key in ours() if key.split()[1] in wanted}
     return sorted(found) + sorted(PEERS)
 
 
 def make_learner(name: str, task: str, X: pd.DataFrame, seed: int) -> Any:
     """Return a new learner for features like `X`."""
-    regression = task == "regression"
+    regression = task in ("regression", "multioutput")
     if name in PEERS:
-        return PEERS[name](regression, X, seed)
+        peer = PEERS[name](regression, X, seed)
+        # It predicts one value; each target has its own.
+        several = task == "multioutput" and name == "hgb"
+        return MultiOutputRegressor(peer) if several else peer
     learner = ours()[f"{name} {'regressor' if regression else 'classifier'}"]
     return learner(random_state=seed)
 

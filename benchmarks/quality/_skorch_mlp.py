@@ -54,8 +54,9 @@ class SkorchMLP(BaseEstimator):
         torch.manual_seed(self.seed)  # skorch has no generator of its own
         own: dict[str, Any] = {}
         if self.regression:
-            make, n_outputs = NeuralNetRegressor, 1
-            y = y.astype(np.float32).reshape(-1, 1)
+            make = NeuralNetRegressor
+            y = y.astype(np.float32).reshape(len(y), -1)
+            n_outputs = y.shape[1]
         else:
             make = NeuralNetClassifier
             self.classes_, y = np.unique(y, return_inverse=True)
@@ -84,5 +85,6 @@ class SkorchMLP(BaseEstimator):
     def predict(self, X: np.ndarray) -> np.ndarray:
         predicted = self.net_.predict(X.astype(np.float32))
         if self.regression:
-            return predicted[:, 0].astype(np.float64)
+            several = predicted.shape[1] > 1
+            return (predicted if several else predicted[:, 0]).astype(np.float64)
         return self.classes_[predicted]

@@ -63,14 +63,15 @@ def main(name: str, task: str, seed: int, rows: Path, out: Path) -> None:
         fitted = time.process_time()
     _, peak = memory_mb()
     arrays = {}
-    if task != "regression":
+    if task in ("binary", "multiclass"):
         # One forward pass gives both.
         arrays["predict_proba"] = np.asarray(learner.predict_proba(X_test))
         arrays["classes"] = np.asarray(learner.classes_).astype(str)
         best = arrays["predict_proba"].argmax(axis=1)
         arrays["predict"] = arrays["classes"][best]
     else:
-        arrays["predict"] = np.asarray(learner.predict(X_test), dtype=float).ravel()
+        predicted = np.asarray(learner.predict(X_test), dtype=float)
+        arrays["predict"] = predicted.reshape(len(X_test), *y_train.shape[1:])
     facts = {
         "n_iter": n_iter_of(learner),
         "fit_cpu_s": round(fitted - start, 3),

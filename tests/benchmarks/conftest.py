@@ -20,7 +20,7 @@ def write(folder, table, meta):
 
 @pytest.fixture(scope="session")
 def data_dir(tmp_path_factory):
-    """Made-up tables in the places of four public ones."""
+    """Made-up tables in the places of five public ones."""
     root = tmp_path_factory.mktemp("data")
     rng = np.random.default_rng(0)
     n = 60
@@ -42,6 +42,9 @@ def data_dir(tmp_path_factory):
     )
     price = 10 ** (3 + 0.1 * size)
     write(root / "ames", numbers.assign(price=price), {"target": "price"} | text)
+    loads = numbers.assign(heating=size**2, cooling=-size)
+    targets = {"target": ["heating", "cooling"]}
+    write(root / "energy_efficiency", loads, targets | text)
     times = pd.date_range("2020-01-01", periods=n, freq="h").astype(str)
     bikes = numbers.assign(time=times, count=range(n))
     write(root / "bike_sharing", bikes, {"target": "count", "dates": ["time"]} | text)

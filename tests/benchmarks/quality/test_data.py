@@ -4,9 +4,11 @@ import pandas as pd
 from benchmarks.quality._data import SETS, DataSet, read, rows_of
 
 
-def test_there_are_fourteen_tables_with_known_tasks_and_splits():
-    assert len(SETS) == 14
-    assert {s.task for s in SETS.values()} == {"binary", "multiclass", "regression"}
+def test_there_are_fourteen_tables_of_one_target_and_one_of_two():
+    tasks = [s.task for s in SETS.values()]
+    assert set(tasks) == {"binary", "multiclass", "multioutput", "regression"}
+    assert len(tasks) - tasks.count("multioutput") == 14
+    assert tasks.count("multioutput") == 1
     assert {s.split for s in SETS.values()} == {"random", "given", "last"}
 
 
@@ -29,6 +31,12 @@ def test_columns_that_are_dropped_are_not_seen(data_dir):
 def test_a_log_target_is_the_decimal_logarithm(data_dir):
     X, y, _ = read(data_dir, SETS["ames"])
     np.testing.assert_allclose(y[:3], 3 + 0.1 * X["size"][:3])
+
+
+def test_a_table_may_have_several_targets(data_dir):
+    X, y, _ = read(data_dir, SETS["energy_efficiency"])
+    assert list(X) == ["size", "color", "note"]
+    assert y.shape == (60, 2)
 
 
 def test_times_become_their_parts_that_vary(data_dir):

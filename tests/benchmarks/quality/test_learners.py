@@ -38,3 +38,12 @@ def test_the_skorch_net_learns(task):
     score = r2_score if task == "regression" else accuracy_score
     assert score(y, learner.predict(X)) > 0.7
     assert n_iter_of(learner) > 1
+
+
+@pytest.mark.parametrize("name", ["hgb", "linear", "sklearn_mlp", "skorch_mlp", "mlp"])
+@pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
+def test_several_targets_are_predicted_side_by_side(name):
+    X, _ = table_of(60, 3)
+    y = np.column_stack((X["number"], -X["number"]))
+    learner = make_learner(name, "multioutput", X, seed=0).fit(X, y)
+    assert learner.predict(X).shape == (60, 2)
