@@ -1117,14 +1117,14 @@ def test_a_missing_value_shows_beside_the_mean():
 
 
 def test_bad_tables_are_learned_from():
-    n = 4000
+    n = 8000
     frame = pd.DataFrame(
         {
             "nothing": np.nan,
             "no word": pd.Series([None] * n, dtype=object),
             "constant": 7.0,
             "one level": "a",
-            "many": pd.Categorical([f"level {i}" for i in range(n)]),
+            "many": pd.Categorical([f"level {i // 2}" for i in range(n)]),
             "huge": np.linspace(-1e30, 1e30, n),
             "old": pd.to_datetime("1677-10-01") + pd.to_timedelta(np.arange(n), "D"),
         }

@@ -202,6 +202,10 @@ def test_every_module_is_left_in_the_mode_it_was():
         module_ = nn.Sequential(nn.Linear(2, 2), nn.BatchNorm1d(2), nn.Dropout())
         evaluation_batch_size = 4
 
+        @staticmethod
+        def compute(module, x):
+            return module(x)
+
     Net.module_.train()
     Net.module_[1].eval()  # frozen
     forward(Net, torch.zeros(10, 2))

@@ -239,7 +239,8 @@ class SoftNearestNeighbors(ShowsArguments):
 
 def _casts(x: Tensor) -> bool:
     """Tell whether autocast would round what is computed of x."""
-    return torch.is_autocast_enabled(x.device.type)
+    kind = x.device.type
+    return torch.amp.is_autocast_available(kind) and torch.is_autocast_enabled(kind)
 
 
 class _NearnessWeightedMean(torch.autograd.Function):
