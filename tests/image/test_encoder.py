@@ -1,9 +1,12 @@
 import pickle
 
 import numpy as np
+import pandas as pd
 import pytest
 import torch
+from PIL import Image
 from sklearn.base import clone
+from sklearn.compose import ColumnTransformer
 from sklearn.datasets import load_digits
 from sklearn.exceptions import NotFittedError
 from sklearn.frozen import FrozenEstimator
@@ -119,3 +122,23 @@ def test_an_ensemble_has_no_features_of_its_own():
     with pytest.raises(ValueError, match=r"is an ensemble.* Give one of its members_"):
         ImageEncoder(learner).fit(X)
     assert ImageEncoder(learner.members_[1]).fit(X).transform(X).shape[0] == 12
+
+
+def test_a_column_transformer_mixes_files_of_images_with_numbers(tmp_path):
+    rng = np.random.default_rng(0)
+    y = np.arange(20) % 2
+    paths = [str(tmp_path / f"{i}.png") for i in range(20)]
+    for path, bright in zip(paths, y, strict=True):
+        pixels = rng.integers(0, 100, (12, 12)) + 100 * bright
+        Image.fromarray(pixels.astype(np.uint8)).save(path)
+    table = pd.DataFrame({"path": paths, "size": rng.normal(size=20)})
+    both = ColumnTransformer(
+        [
+            ("image", ImageEncoder(SMALL, random_state=0), ["path"]),
+            ("number", "passthrough", ["size"]),
+        ]
+    )
+    pipe = make_pipeline(both, LogisticRegression()).fit(table[:10], y[:10])
+    assert pipe.score(table[10:], y[10:]) == 1
+    names = both.fit(table).get_feature_names_out()
+    assert list(names[[0, -1]]) == ["image__imageencoder0", "number__size"]

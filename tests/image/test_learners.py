@@ -304,3 +304,21 @@ def test_all_rows_train_to_the_end_of_the_cycle_unless_validation_is_asked_for()
         assert "valid_loss" in small(**quick, **asked).fit(X, y).history_[-1]
     given = small(**quick).fit(X, y, X_val=X[:20], y_val=y[:20])
     assert "valid_loss" in given.history_[-1]
+
+
+def test_several_labels_of_an_image_are_learned_side_by_side():
+    X, upright = striped(200)
+    bright = np.arange(200) % 2
+    X = (X // 2 + 100 * bright[:, None, None]).astype(np.uint8)
+    labels = np.column_stack((upright, bright))
+    learner = small().fit(X[:150], labels[:150])
+    assert (learner.predict(X[150:]) == labels[150:]).mean() > 0.9
+    assert learner.predict_proba(X[150:]).shape == (50, 2)
+
+
+def test_several_values_of_an_image_are_learned_side_by_side():
+    X, _ = striped(200)
+    values = np.column_stack((X[:, :6].mean((1, 2)), X[:, 6:].mean((1, 2))))
+    learner = ImageRegressor(CNN(width=8), random_state=0).fit(X[:150], values[:150])
+    assert learner.predict(X[150:]).shape == (50, 2)
+    assert learner.score(X[150:], values[150:]) > 0.5
