@@ -13,6 +13,7 @@ from sklearn.base import clone
 from sklearn.model_selection import GridSearchCV, cross_val_score, train_test_split
 from torch.utils.data import IterableDataset, Subset, TensorDataset
 
+from torchlearners.augmentation import AugmentDisplay
 from torchlearners.data import ImageColumn, ImageFailure
 from torchlearners.exceptions import UnreadableImageError, UnreadableImageWarning
 from torchlearners.image import CNN, ImageClassifier, ImageEncoder, ImageRegressor
@@ -659,3 +660,24 @@ def test_an_encoder_reads_files(fitted, files):
     random = ImageEncoder(CNN(width=4), random_state=0).fit(squares)
     array = np.stack(list(squares))
     assert np.array_equal(random.transform(squares), random.transform(array))
+
+
+@pytest.mark.parametrize("decode", ["once", "batches"])
+def test_images_of_a_column_can_be_looked_at(decode):
+    rng = np.random.default_rng(0)
+    images = [
+        rng.integers(0, 255, (9, 9 + i % 2, 3)).astype(np.uint8) for i in range(8)
+    ]
+    X, y = ImageColumn(images), np.arange(8) % 2
+    learner = ImageClassifier(
+        CNN(width=4), image_size=8, max_epochs=1, decode=decode, random_state=0
+    )
+    before = learner.images_of(X)
+    assert before.shape == (8, 3, 8, 8)
+    learner.fit(X, y)
+    assert torch.equal(learner.images_of(X), before)
+    assert AugmentDisplay.from_estimator(learner, X[:2]).variants.shape[0] == 2
+    maps = learner.intermediate(X, "conv2d_1")
+    assert maps.shape == (8, 4, 8, 8)
+    arrays = before.permute(0, 2, 3, 1).numpy()
+    np.testing.assert_array_equal(learner.intermediate(arrays, "conv2d_1"), maps)

@@ -94,7 +94,11 @@ class RowSelection:
         ------
         ndarray of shape (n_rows,)
         """
-        matrix: Any = self.matrix.tocsc() if issparse(self.matrix) else self.matrix
+        matrix: Any = self.matrix
+        if issparse(matrix):
+            matrix = matrix.tocsc()
+        elif not isinstance(matrix, IndicatedMatrix):
+            matrix = np.asarray(matrix)  # reads images that are streamed
         for i in range(self.shape[1]) if numbers is None else numbers:
             column = (
                 matrix[:, [i]].toarray()[:, 0] if issparse(matrix) else matrix[:, i]

@@ -337,6 +337,24 @@ class BaseColumnLearner(TorchLearner):
         """Return the size that the images of a column get; None looks at them."""
         return pair_of(self.image_size)
 
+    def _as_array(self, X: Any, layout: PixelRows | None) -> Any:
+        """Return X, where it is a column as the array of all its images."""
+        column = self._as_column(X, layout)
+        if column is None:
+            return X
+        images = self._read(column, layout, UnreadableRows(column))[0]
+        if not isinstance(images, StreamedImages):
+            return images
+        try:
+            pixels = np.asarray(images).reshape(len(images), *images.stored)
+        finally:
+            images.close()
+        return pixels.view(ReadImages)
+
+    def _output_parts(self, X: Any) -> list[np.ndarray]:
+        check_is_fitted(self)
+        return super()._output_parts(self._as_array(X, self._columns))
+
     def _reading(self) -> Reading:
         return Reading(self.resize, self.retries, self.decode, self.loader_params)
 

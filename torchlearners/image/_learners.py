@@ -291,7 +291,7 @@ class BaseImageLearner(BaseColumnLearner):
 
         Parameters
         ----------
-        X : array-like
+        X : array-like, or column of images
             As `fit` takes it; before `fit`, layout and sizes are those of X itself.
 
         Returns
@@ -300,6 +300,7 @@ class BaseImageLearner(BaseColumnLearner):
             uint8 where X is that, else float32.
         """
         columns = getattr(self, "_columns", None)
+        X = self._as_array(X, columns)
         if columns is None:
             columns = self.encoder()
             rows = columns.check(clone(self), X, reset=True)
