@@ -53,7 +53,6 @@ class BaseResNet(ScalingLearner):
         tune=(0.0, 0.5),
         doc="Probability of zeroing a value that a block adds, while training.",
     )
-    preprocessing: str | None = param(default="quantile")
     lr: float = param(default=2e-3)
     weight_decay: float = param(default=1e-5)
 
