@@ -46,20 +46,29 @@ def test_chosen_rows_are_those_of_the_dense_matrix(form):
 
 
 @pytest.mark.usefixtures("_block_size")
-def test_indicators_stand_beside_the_matrix_that_they_are_of():
+def test_columns_of_many_dtypes_are_rows_of_one():
     X = holed()
-    full = np.hstack((X, np.isnan(X[:, [4, 1]])))
-    matrix = module.IndicatedMatrix(X, [4, 1])
-    assert matrix.shape == (60, 9)
-    assert_array_equal(np.asarray(matrix), full)
+    codes = np.arange(60, dtype=np.int32)
+    full = np.column_stack((X, np.isnan(X[:, 4]), codes))
+    matrix = module.ColumnMatrix([*X.T, np.isnan(X[:, 4]), codes], np.float64, 60)
+    assert matrix.shape == full.shape
+    assert_array_equal(np.asarray(matrix), full, strict=True)
     some = RowSelection(matrix)[[5, 2, 2, 39]]
     expected = full[[5, 2, 2, 39]]
-    assert_array_equal(np.concatenate([block for _, block in some.blocks()]), expected)
-    assert_array_equal(np.column_stack(list(some.columns())), expected)
-    assert np.shares_memory(some.leading(7).matrix, X)
-    assert_array_equal(
-        np.column_stack(list(some.leading(8).columns())), expected[:, :8]
-    )
+    blocks = [block for _, block in some.blocks()]
+    assert_array_equal(np.concatenate(blocks), expected, strict=True)
+    assert_array_equal(np.column_stack(list(some.columns())), expected, strict=True)
+    assert np.shares_memory(some.leading(8).matrix[:, 0], X)
+    leading = some.leading(8)
+    assert leading.shape == (4, 8)
+    assert_array_equal(np.column_stack(list(leading.columns())), expected[:, :8])
+    assert_array_equal(some.any_missing(), np.isnan(expected).any(axis=0))
+
+
+def test_no_columns_have_rows():
+    matrix = module.ColumnMatrix([], np.float32, 5)
+    assert matrix[:3].shape == (3, 0)
+    assert matrix[np.array([4, 4])].shape == (2, 0)
 
 
 @pytest.mark.parametrize("form", FORMS[:3])

@@ -19,6 +19,7 @@ from sklearn.utils.validation import (
 from torchlearners._compat import check_sample_weight
 
 _FLOATS = (np.float64, np.float32)
+_NUMBERS = (*_FLOATS, *(np.dtype(code) for code in "?bBhHiIlLqQ"))
 _LARGEST = float(np.finfo(np.float32).max)
 _ENCODE = (
     "Encode them as numbers before this learner, for example with "
@@ -55,8 +56,9 @@ def check_features(
     Returns
     -------
     ndarray of shape (n_samples, n_features)
-        float32 stays float32; everything else becomes float64. With `columns` it may
-        also be a narwhals DataFrame, an array of objects or a sparse CSR matrix.
+        float32 stays float32; everything else becomes float64. With `columns` integers
+        and bools stay what they are, and it may also be a narwhals DataFrame, an array
+        of objects or a sparse CSR matrix.
     ndarray of shape (n_samples,) or (n_samples, n_outputs)
         The checked y, only where y is given.
 
@@ -85,6 +87,7 @@ def check_features(
         checks["accept_sparse"] = (
             ["csr"] if get_tags(learner).input_tags.sparse else False
         )
+        checks["dtype"] = _NUMBERS
         if columns.takes_objects and kind != "f":
             checks["dtype"] = None
     if table is not None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, field
 from datetime import date
 from decimal import Decimal
@@ -12,7 +13,11 @@ import numpy as np
 from scipy.sparse import csr_matrix, hstack, issparse
 
 from torchlearners.data._checks import check_features, check_range
-from torchlearners.data._row_selection import IndicatedMatrix, RowSelection
+from torchlearners.data._row_selection import (
+    BLOCK_VALUES,
+    ColumnMatrix,
+    RowSelection,
+)
 from torchlearners.data._schema import DataSpec
 from torchlearners.data._series import ArrayColumn, FrameColumn, column_of, seconds
 
@@ -170,8 +175,8 @@ class ColumnEncoder:
             categorical, with its name.
         """
         self.names = None if names is None else [str(name) for name in names]
-        floats = not hasattr(X, "columns") and X.dtype.kind == "f"
-        rows = RowSelection(X) if floats else X
+        numeric = not hasattr(X, "columns") and X.dtype.kind in "fiub"
+        rows = RowSelection(X) if numeric else X
         if weight is not None:
             kept = np.flatnonzero(weight)
             rows = rows if len(kept) == len(weight) else rows[kept]
@@ -221,10 +226,12 @@ class ColumnEncoder:
 
         Returns
         -------
-        ndarray, sparse CSR matrix or IndicatedMatrix of shape (n_samples, n_numeric + \
+        ndarray, sparse CSR matrix or ColumnMatrix of shape (n_samples, n_numeric + \
 n_categorical)
-            Sparse where X is; float32 for float32, else float64; X itself, or X beside
-            its indicators, where it holds floats alone.
+            Sparse where X is; float32 for float32, else float64; X itself where it
+            holds floats alone, without missing values. A large X is not copied: the
+            columns of the matrix are its own, but for codes, times and columns of
+            objects.
 
         Raises
         ------
@@ -233,30 +240,25 @@ n_categorical)
         """
         dense = isinstance(X, np.ndarray)
         sparse = not dense and issparse(X)
-        floats = X.dtype.kind == "f" if dense else sparse
-        if floats and self._passes:
+        numeric = X.dtype.kind in "fiub" if dense else sparse
+        if numeric and self._passes:
             return X
         has_times = bool({"time", "duration"} & set(self.kinds))
         if sparse and not has_times:
             return self._sparse_matrix(X)
-        if floats and not (sparse or has_times or self._coded):
-            check_range(X, self.feature_names or self._numeric)
-            return IndicatedMatrix(X, self.indicators)
-        dtype = X.dtype if floats else np.float64
-        out = np.empty((X.shape[0], self.n_numeric + len(self.levels)), dtype)
-        numbers = out[:, : self.n_scaled]
-        if floats and not has_times:
-            numbers[:] = X[:, self._numeric]
-        else:
-            for place, i in enumerate(self._numeric):
-                numbers[:, place] = self._numbers(column_of(X, i), i)
-        check_range(numbers, self.feature_names or self._numeric)
-        places = [self._numeric.index(i) for i in self.indicators]
-        out[:, self.n_scaled : self.n_numeric] = np.isnan(numbers[:, places])
-        for place, i in enumerate(self._coded):
-            codes = self._codes(column_of(X, i), i, place)
-            out[:, self.n_numeric + place] = codes
-        return out
+        numbers = [self._numbers(column_of(X, i), i) for i in self._numeric]
+        missing = [np.isnan(numbers[self._numeric.index(i)]) for i in self.indicators]
+        codes = [
+            self._codes(column_of(X, i), i, place)
+            for place, i in enumerate(self._coded)
+        ]
+        dtype = X.dtype if dense and X.dtype.kind == "f" else np.float64
+        matrix: Any = ColumnMatrix([*numbers, *missing, *codes], dtype, X.shape[0])
+        if math.prod(matrix.shape) <= BLOCK_VALUES:
+            matrix = np.asarray(matrix)
+        for _, block in RowSelection(matrix).leading(self.n_scaled).blocks():
+            check_range(block, self.feature_names or self._numeric)
+        return matrix
 
     def _sparse_matrix(self, X: Any) -> Any:
         if not X.has_canonical_format:
@@ -268,7 +270,7 @@ n_categorical)
         missing.data = np.isnan(missing.data).astype(X.dtype)
         columns = RowSelection(X).columns(self._coded)
         codes = [
-            csr_matrix(np.array(self._codes(ArrayColumn(column), i, place))[:, None])
+            csr_matrix(self._codes(ArrayColumn(column), i, place)[:, None])
             for place, (column, i) in enumerate(zip(columns, self._coded, strict=True))
         ]
         return hstack([numbers, missing, *codes], format="csr", dtype=X.dtype)
@@ -353,7 +355,7 @@ n_categorical)
             ) from None
 
     def _numbers(self, column: Column, i: int) -> np.ndarray:
-        """Return a column that is not categorical as floats."""
+        """Return a column that is not categorical as numbers."""
         kind, now = self.kinds[i], column.kind
         if now == kind:
             return column.numbers() if kind == "number" else column.seconds()
@@ -372,7 +374,7 @@ n_categorical)
             raise self._other_kind(i, f"{kind}s", ", ".join(types)) from None
         return array if kind == "number" else seconds(array)
 
-    def _codes(self, column: Column, i: int, place: int) -> list[int]:
+    def _codes(self, column: Column, i: int, place: int) -> np.ndarray:
         levels = self.levels[place]
         unseen = len(levels) + 1 if self.has_rare[place] else 0
         known = {level: code for code, level in enumerate(levels, 1)}
@@ -385,7 +387,8 @@ n_categorical)
             raise self._other_kind(i, *(words if True in then else words[::-1]))
         codes = {value: known.get(level, unseen) for value, level in distinct.items()}
         pairs = zip(column.values(), column.missing(), strict=True)
-        return [0 if missing else codes.get(v, 0) for v, missing in pairs]
+        found = (0 if missing else codes.get(v, 0) for v, missing in pairs)
+        return np.fromiter(found, np.min_scalar_type(len(levels) + 1))
 
     def _other_kind(self, i: int, then: str, now: str) -> ValueError:
         return ValueError(f"{self._name(i)} held {then} in fit, and now holds {now}.")

@@ -97,7 +97,7 @@ class RowSelection:
         matrix: Any = self.matrix
         if issparse(matrix):
             matrix = matrix.tocsc()
-        elif not isinstance(matrix, IndicatedMatrix):
+        elif not isinstance(matrix, ColumnMatrix):
             matrix = np.asarray(matrix)  # reads images that are streamed
         for i in range(self.shape[1]) if numbers is None else numbers:
             column = (
@@ -135,47 +135,54 @@ class RowSelection:
         return missing
 
 
-class IndicatedMatrix:
-    """A matrix with further columns that tell where some of its values are missing.
+class ColumnMatrix:
+    """Columns of many dtypes, read as rows of one.
 
-    They are made when rows are chosen, so that the matrix is not copied.
+    The columns are not copied: rows of one dtype are made where they are chosen.
 
     Parameters
     ----------
-    X : ndarray of shape (n_rows, n_columns)
-        Of floats.
-    places : list of int
-        The columns that have an indicator.
+    columns : list of ndarray of shape (n_rows,)
+        Of numbers or bools.
+    dtype : dtype
+        Of the rows.
+    n_rows : int
+        Their number, which no columns would not tell.
 
     Examples
     --------
     >>> import numpy as np
-    >>> from torchlearners.data._row_selection import IndicatedMatrix
-    >>> matrix = IndicatedMatrix(np.array([[1.0, np.nan], [2.0, 3.0]]), [1])
+    >>> from torchlearners.data._row_selection import ColumnMatrix
+    >>> columns = [np.array([0.5, np.nan]), np.array([False, True])]
+    >>> matrix = ColumnMatrix(columns, np.float64, 2)
     >>> matrix.shape
-    (2, 3)
-    >>> matrix[:1]
-    array([[ 1., nan,  1.]])
+    (2, 2)
+    >>> matrix[1:]
+    array([[nan,  1.]])
     """
 
-    def __init__(self, X: np.ndarray, places: list[int]) -> None:
-        self.X = X
-        self.places = places
-        self.shape = len(X), X.shape[1] + len(places)
-        self.dtype = X.dtype
+    def __init__(self, columns: list[np.ndarray], dtype: Any, n_rows: int) -> None:
+        self.parts = columns
+        self.dtype = np.dtype(dtype)
+        self.shape = n_rows, len(columns)
 
-    def __getitem__(self, key: Any) -> np.ndarray:
-        """Return rows, or of (rows, columns) one column or the first columns."""
-        rows, columns = key if isinstance(key, tuple) else (key, slice(None))
-        n = self.X.shape[1]
-        if isinstance(columns, slice):
-            if columns.stop is not None and columns.stop <= n:
-                return self.X[rows, columns]
-            block = self.X[rows]
-            return np.hstack((block, np.isnan(block[:, self.places])))[:, columns]
-        if columns < n:
-            return self.X[rows, columns]
-        return np.isnan(self.X[rows, self.places[columns - n]]).astype(self.dtype)
+    def __getitem__(self, key: Any) -> Any:
+        """Return rows, or of (:, columns) one column or the matrix of several."""
+        if not isinstance(key, tuple):
+            return self._rows(key)
+        parts = self.parts[key[1]]
+        if isinstance(parts, list):
+            return ColumnMatrix(parts, self.dtype, self.shape[0])
+        return parts.astype(self.dtype, copy=False)
+
+    def _rows(self, rows: Any) -> np.ndarray:
+        n_rows = len(
+            range(*rows.indices(self.shape[0])) if isinstance(rows, slice) else rows
+        )
+        out = np.empty((n_rows, len(self.parts)), self.dtype)
+        for i, part in enumerate(self.parts):
+            out[:, i] = part[rows]
+        return out
 
     def __array__(self, dtype: Any = None, copy: bool | None = None) -> np.ndarray:
-        return self[:].astype(dtype or self.dtype, copy=False)
+        return self._rows(slice(None)).astype(dtype or self.dtype, copy=False)

@@ -252,7 +252,8 @@ def center_and_scale(
     share = None if weight is None else weight / weight.sum()
     center = _mean(rows, share, lambda block: block)
     scale = np.sqrt(_mean(rows, share, lambda block: np.square(block - center)))
-    tiny = 10 * np.finfo(rows.dtype).eps * np.abs(center)
+    floats = rows.dtype if rows.dtype.kind == "f" else np.float64
+    tiny = 10 * np.finfo(floats).eps * np.abs(center)
     return center, np.where(scale <= tiny, 1.0, scale)
 
 

@@ -60,8 +60,8 @@ class ArrayColumn:
         return self.array.tolist()
 
     def numbers(self) -> np.ndarray:
-        """Return floats."""
-        return self.array.astype(np.float64)
+        """Return numbers, NaN where they are missing; the column's own if it can."""
+        return self.array
 
     def seconds(self) -> np.ndarray:
         """Return seconds as float64, since 1970 where they are times."""
@@ -104,7 +104,10 @@ class FrameColumn:
         return self.series.to_list()
 
     def numbers(self) -> np.ndarray:
-        """Return floats."""
+        """As in `ArrayColumn`."""
+        array = np.asarray(self.series.to_numpy())
+        if array.dtype.kind in "fiub":
+            return array
         import narwhals.stable.v2 as nw
 
         return np.asarray(self.series.cast(nw.Float64).to_numpy(), dtype=np.float64)
