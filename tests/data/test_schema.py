@@ -219,6 +219,7 @@ def test_quantile_scaling_gives_what_stands_at_a_place_in_a_normal_distribution(
     ranks = (rankdata(x[:, 0]) - 0.5) / len(x)
     inner = (ranks > 0.01) & (ranks < 0.99)
     np.testing.assert_allclose(scaled[inner], norm.ppf(ranks[inner]), atol=0.01)
+    np.testing.assert_allclose(scaled, norm.ppf(ranks), atol=0.05)
     assert (np.diff(scaled[np.argsort(x[:, 0])]) >= 0).all()
 
 
@@ -235,12 +236,12 @@ def test_what_lies_beyond_the_training_rows_becomes_what_the_last_of_them_is():
     assert torch.equal(schema.tensor(WINE[:1] + 1e6)[0], highest)
 
 
-def test_the_number_of_knots_is_a_thirtieth_of_the_values_within_limits():
+def test_knots_do_not_grow_with_the_rows():
     def n_knots(n):
         X = np.c_[np.arange(n), np.arange(n) % 2]
         return Schema(scaling="quantile").fit(X.astype(float), None).knots.shape[1]
 
-    assert [n_knots(n) for n in (5, 300, 900, 40_000)] == [10, 10, 30, 1000]
+    assert {n_knots(n) for n in (5, 300, 40_000)} == {128}
 
 
 @BENT

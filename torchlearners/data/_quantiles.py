@@ -5,12 +5,14 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
-from scipy.special import ndtri
+from scipy.special import ndtr, ndtri
 
 from torchlearners.data._row_selection import RowSelection
 
 # Sums of weights that differ by rounding alone are taken for equal.
 _ROUNDING = 1e-10
+# The same for any number of rows, so that a file does not grow with them.
+_KNOTS = 128
 
 
 def median_and_scale(
@@ -56,9 +58,7 @@ def normal_knots(
 ) -> tuple[np.ndarray, np.ndarray]:
     """Return values of each column and what stands at them in a normal distribution.
 
-    A value stands in the middle of the share of rows that have it. Of a column with
-    many values, knots are a thirtieth of the largest number of values in a column, but
-    10 to 1000.
+    A value stands in the middle of the share of rows that have it.
 
     Parameters
     ----------
@@ -67,24 +67,24 @@ def normal_knots(
 
     Returns
     -------
-    knots, scores : ndarray of shape (n_columns, n_knots)
-        Knots are in increasing order; the last one is repeated where there are fewer.
+    knots, scores : ndarray of shape (n_columns, 128)
+        Knots are in increasing order; the last one is repeated where a column has fewer
+        values.
     """
     columns = [_distribution(c, weight) for c in RowSelection.of(values).columns()]
-    longest = max((len(distinct) for distinct, _, _ in columns), default=0)
-    n_knots = int(max(min(longest / 30, 1000), 10))
-    knots = np.zeros((len(columns), n_knots))
-    scores = np.zeros((len(columns), n_knots))
+    knots = np.zeros((len(columns), _KNOTS))
+    scores = np.zeros((len(columns), _KNOTS))
     for i, (distinct, below, above) in enumerate(columns):
         if len(distinct) < 2:
             knots[i] = distinct[0] if len(distinct) else 0.0
             continue
         levels = (below + above) / 2
-        wanted = np.linspace(levels[0], levels[-1], n_knots)
-        nearest = np.searchsorted((levels[1:] + levels[:-1]) / 2, wanted)
-        places = np.arange(len(levels)) if len(levels) <= n_knots else nearest
+        wanted = ndtr(np.linspace(ndtri(levels[0]), ndtri(levels[-1]), _KNOTS))
+        between = (levels[1:] + levels[:-1]) / 2
+        nearest = np.searchsorted(between, wanted - _ROUNDING)
+        places = np.arange(len(levels)) if len(levels) <= _KNOTS else nearest
         places = np.unique(places)
-        places = np.pad(places, (0, n_knots - len(places)), "edge")
+        places = np.pad(places, (0, _KNOTS - len(places)), "edge")
         knots[i], scores[i] = distinct[places], ndtri(levels[places])
     return knots, scores
 
