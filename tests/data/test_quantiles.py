@@ -37,6 +37,14 @@ def test_knots_stand_in_the_middle_of_the_share_of_their_value():
     np.testing.assert_allclose(scores[0, :2], norm.ppf([3 / 8, 7 / 8]))
 
 
+def test_values_of_hardly_any_weight_have_finite_scores():
+    weight = np.array([1e-30, 1.0, 1e-30])
+    _, scores = normal_knots(column(1, 2, 3), weight)
+    assert scores[0, 0] < -7
+    assert 7 < scores[0, 2] < 8
+    assert scores[0, 1] == 0
+
+
 def test_a_value_that_many_rows_share_is_always_a_knot():
     rng = np.random.RandomState(0)
     x = np.r_[np.zeros(500), rng.uniform(size=700)]

@@ -78,7 +78,8 @@ def normal_knots(
         if len(distinct) < 2:
             knots[i] = distinct[0] if len(distinct) else 0.0
             continue
-        levels = (below + above) / 2
+        # Rounded, so that only ratios of weights count; ends would be infinite.
+        levels = np.clip(np.round((below + above) / 2, 12), 1e-12, 1 - 1e-12)
         wanted = ndtr(np.linspace(ndtri(levels[0]), ndtri(levels[-1]), _KNOTS))
         between = (levels[1:] + levels[:-1]) / 2
         nearest = np.searchsorted(between, wanted - _ROUNDING)
