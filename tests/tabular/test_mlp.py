@@ -312,6 +312,39 @@ def test_predictions_of_realmlp_stay_in_the_range_of_the_training_rows():
     assert (np.abs(straight) > np.abs(y).max(axis=0)).any()
 
 
+@pytest.mark.parametrize(
+    ("n_rows", "params", "splits"),
+    [
+        (499, {}, False),
+        (500, {}, True),
+        (499, {"preset": "simple"}, True),
+        (499, {"patience": 3}, True),
+        (499, {"lr_schedule": None}, True),
+        (499, {"measures_valid": "accuracy"}, True),
+        (499, {"early_stopping": True}, True),
+        (500, {"early_stopping": False}, False),
+    ],
+)
+def test_classes_of_fewer_than_500_rows_all_train(n_rows, params, splits):
+    X = np.arange(n_rows * 2.0).reshape(n_rows, 2)
+    settings = {"hidden_layer_sizes": (2,), "max_epochs": 1, "random_state": 0}
+    learner = MLPClassifier(**settings, **params).fit(X, np.arange(n_rows) % 2)
+    assert ("valid_loss" in learner.history_[0]) == splits
+
+
+def test_values_of_200_rows_are_split():
+    X = np.arange(400.0).reshape(200, 2)
+    learner = realmlp(max_epochs=1).fit(X, X[:, 0])
+    assert "valid_loss" in learner.history_[0]
+
+
+@pytest.mark.parametrize(("n_rows", "width"), [(1999, 8), (2000, 14)])
+def test_many_levels_have_indicators_where_there_are_2000_rows(n_rows, width):
+    X, y, _ = table(n_rows)
+    learner = realmlp(max_epochs=1, early_stopping=False).fit(X[["city"]], y)
+    assert learner.net_.module_.scale_features_1.weight.shape == (width,)
+
+
 def test_labels_of_realmlp_are_smoothed_where_there_is_one_class_a_row():
     X, _, y = table()
     loss = realmlp(MLPClassifier).fit(X, y).net_.criterion_
@@ -394,7 +427,7 @@ def test_auto_stays_auto_after_fit():
 
 
 def test_realmlp_goes_to_the_end_and_keeps_the_best_epoch():
-    X, _, y = table(300)
+    X, _, y = table(600)
     learner = realmlp(MLPClassifier, max_epochs=40).fit(X, y)
     assert learner.n_iter_ == 40
     assert learner.stopped_epoch_ is None

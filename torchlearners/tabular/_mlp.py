@@ -122,6 +122,10 @@ _LBFGS: dict[str, Any] = {
 # Values need more steps than 64 epochs of few rows are.
 _FEW_ROWS = 1000
 _EPOCHS_OF_FEW_ROWS = 256
+# Indicators of many levels need more rows than a few numbers for each level.
+_ROWS_OF_ONE_HOT = 2000
+# Of fewer rows of classes a fifth is missed more than an epoch chosen by it helps.
+_FEWEST_SPLIT = 500
 # Weights fall by lr * weight_decay in each step, so fewer steps want more of it.
 _DECAY_OF_CLASSES = 400
 _MOST_DECAY = 0.2
@@ -154,6 +158,11 @@ def _auto(*checks: Any) -> list[Any]:
     return [*one_of("auto"), *checks]
 
 
+def _most_one_hot(spec: DataSpec) -> int:
+    few = spec.n_rows is None or spec.n_rows < _ROWS_OF_ONE_HOT
+    return 9 if few else 1000
+
+
 def _is_lbfgs(optimizer: Any) -> bool:
     kind = optimizer if isinstance(optimizer, type) else type(optimizer)
     return optimizer == "lbfgs" or issubclass(kind, LBFGS | torch.optim.LBFGS)
@@ -167,7 +176,8 @@ class BaseMLP(ScalingLearner):
         check=one_of("realmlp", "simple"),
         doc='What kind of network and training, and what "auto" stands for. "realmlp" '
         "is the recipe of [2]_, tuned on many tables: "
-        "embeddings of numbers, indicators of categories, a learned scaling of the "
+        "embeddings of numbers, indicators of categories (of up to 9 levels, from 2000 "
+        "training rows on 1000; else a vector for each), a learned scaling of the "
         "features, weights of order one (`torchlearners.nn.NTKLinear`) that first see "
         "the training rows, activations with a learned strength, and for values "
         "predictions within the range of the training rows. Dropout and weight decay "
@@ -289,6 +299,13 @@ class BaseMLP(ScalingLearner):
         doc="Share of the rows, stratified by class, that `early_stopping` sets aside. "
         '"auto" is 0.2, and 0.1 for "simple".',
     )
+    early_stopping: bool | str = param(
+        default="auto",
+        doc="Whether to set rows aside, and to keep the epoch whose validation loss is "
+        'least. "auto" does so where `X_val` is given or there are at least 200 rows; '
+        'for classes with "realmlp" 500, unless `measures_valid`, `patience` or '
+        "`lr_schedule` are set. Without it, and without `X_val`, all rows train.",
+    )
     patience: Any = param(
         default="auto",
         check=_auto(*positive_int),
@@ -321,6 +338,13 @@ class BaseMLP(ScalingLearner):
             return _EPOCHS_OF_FEW_ROWS
         return value
 
+    def _splits(self, n_rows: int) -> bool:
+        names = ("early_stopping", "patience", "lr_schedule")
+        follows_recipe = self.preset == "realmlp" and all(map(self._is_auto, names))
+        if follows_recipe and is_classifier(self) and not self.measures_valid:
+            return n_rows >= _FEWEST_SPLIT
+        return super()._splits(n_rows)
+
     def network(self, spec: DataSpec) -> Node:
         """Return the layers, from rows of a table to (batch, n_outputs)."""
         real = self.preset == "realmlp"
@@ -329,7 +353,7 @@ class BaseMLP(ScalingLearner):
         layers = table_input(
             spec,
             None if embedding is None else EMBEDDINGS[embedding]() >> Flatten(),
-            OneHotEmbedding() if real else None,
+            OneHotEmbedding(max_one_hot=_most_one_hot(spec)) if real else None,
         )
         if real:
             layers.append(ScaleFeatures())
