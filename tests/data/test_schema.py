@@ -236,6 +236,16 @@ def test_what_lies_beyond_the_training_rows_becomes_what_the_last_of_them_is():
     assert torch.equal(schema.tensor(WINE[:1] + 1e6)[0], highest)
 
 
+@pytest.mark.parametrize(
+    ("n_rows", "scaling"), [(1999, "standard"), (2000, "quantile")]
+)
+def test_automatic_scaling_is_by_rank_where_there_are_2000_rows(n_rows, scaling):
+    X = np.random.RandomState(0).exponential(size=(n_rows, 2))
+    schema = Schema(scaling="auto").fit(X, None)
+    assert schema.scaling == scaling
+    assert torch.equal(schema.tensor(X), Schema(scaling).fit(X, None).tensor(X))
+
+
 def test_knots_do_not_grow_with_the_rows():
     def n_knots(n):
         X = np.c_[np.arange(n), np.arange(n) % 2]

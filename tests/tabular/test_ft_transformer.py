@@ -141,6 +141,7 @@ def test_a_resumed_training_ends_with_the_same_bits(tmp_path):
     def learner(n_epochs, folder):
         return FTTransformerClassifier(
             **{**SMALL, "max_epochs": n_epochs, "weight_decay": 0.1},
+            lr_schedule=None,
             callbacks=[Checkpoint(folder=folder)],
         )
 

@@ -253,7 +253,7 @@ def test_a_warm_start_does_not_go_back_to_the_pretrainer():
     ("params", "message"),
     [
         ({"n_d": 4}, "pretrained has n_d=8, but this TabNetClassifier has n_d=4"),
-        ({"preprocessing": "robust"}, "has preprocessing='standard', but"),
+        ({"preprocessing": "robust"}, "has preprocessing='auto', but"),
         ({"categorical_features": [3]}, "Column 3 of X is a category, but was a num"),
         ({"pretrained": FrozenEstimator(StandardScaler())}, "must be a TabNetPretr"),
         ({"pretrained": StandardScaler()}, "The 'pretrained' parameter"),

@@ -90,6 +90,7 @@ class TorchLearner(
     """
 
     _doc_sections: ClassVar[dict[str, str]] = {"attributes": ATTRIBUTES}
+    _largest_batch: ClassVar[int] = 1024  # of batch_size="auto", from 257 rows on
 
     # A path is not metadata that a pipeline could route.
     __metadata_request__fit = {"resume": False}
@@ -346,7 +347,9 @@ class TorchLearner(
 
     def _batch_size(self, n_rows: int) -> int:
         size = self.value_of("batch_size")
-        return automatic_batch_size(n_rows) if size == "auto" else int(size)
+        if size == "auto":
+            return automatic_batch_size(n_rows, self._largest_batch)
+        return int(size)
 
     def _threads(self, net: Net, n_rows: int) -> int | None:
         return resolve_threads(self.n_threads, n_rows * net.n_weights)

@@ -25,11 +25,12 @@ class ScalingLearner(TorchLearner):
 
     preprocessing: str | None = param(
         default="standard",
-        check=optional(one_of("standard", "robust", "quantile")),
+        check=optional(one_of("auto", "standard", "robust", "quantile")),
         doc='How each numeric feature is scaled, inside the learner. "standard": to '
         'mean 0 and standard deviation 1. "robust": by median and interquartile range, '
         'with what is far away bent to within +-3. "quantile": to a normal '
-        "distribution, by its rank. None takes X as it is.",
+        'distribution, by its rank. None takes X as it is. "auto" is "quantile" from '
+        '2000 training rows on, else "standard".',
     )
 
     def schema(self) -> Schema:

@@ -17,6 +17,10 @@ from torchlearners.data._quantiles import median_and_scale, normal_knots
 from torchlearners.data._row_selection import BLOCK_VALUES, RowSelection
 
 
+# Ranks of fewer rows say less than means and deviations.
+_ROWS_OF_QUANTILES = 2000
+
+
 @dataclass(frozen=True)
 class DataSpec:
     """What a network must know about the data: the argument of ``network(spec)``.
@@ -78,12 +82,13 @@ class Schema:
 
     Parameters
     ----------
-    scaling : {"standard", "robust", "quantile"} or None, default="standard"
+    scaling : {"auto", "standard", "robust", "quantile"} or None, default="standard"
         "standard" subtracts the mean of each column and divides by its standard
         deviation. "robust" subtracts the median, divides by the interquartile range,
         and bends what is far away towards +-3 by x / sqrt(1 + (x / 3)^2) [1]_.
         "quantile" gives a value what stands at its place in a normal distribution.
-        None passes the values on.
+        None passes the values on. "auto" becomes "quantile" in a `fit` on 2000 rows or
+        more, else "standard".
     n_scaled : int or None, default=None
         Number of columns that are scaled, from the first one; the others (indicators,
         codes of categories) are passed on. None is all.
@@ -129,6 +134,9 @@ class Schema:
         Schema
             This object.
         """
+        if self.scaling == "auto":
+            enough = X.shape[0] >= _ROWS_OF_QUANTILES
+            self.scaling = "quantile" if enough else "standard"
         n = X.shape[1] if self.n_scaled is None else self.n_scaled
         self.fill = np.zeros(X.shape[1])
         self.center = np.zeros(X.shape[1])

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import warnings
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 from sklearn.utils.validation import check_is_fitted
@@ -86,12 +86,23 @@ class BaseFTTransformer(ScalingLearner):
         doc="Function of the hidden units of a block. Those that end in glu are gated, "
         "with twice the weights before them.",
     )
-    lr: float = param(default=1e-4, tune=(1e-5, 1e-3, "log"))
+    preprocessing: str | None = param(default="auto")
+    max_epochs: int = param(default=30)
+    batch_size: int | str = param(
+        default="auto",
+        doc='Rows in one optimizer step. "auto" takes all rows up to 256, then the '
+        "power of two nearest to a fortieth of them, 32, 64 or 128. A batch that holds "
+        "all rows makes weights equal to repetition exactly.",
+    )
+    lr: float = param(default=5e-4, tune=(1e-5, 1e-3, "log"))
     weight_decay: float = param(
         default=1e-5,
         doc="Weight decay of the optimizer, only on the weights of linear layers: not "
         "on biases, normalizations and tokens.",
     )
+    lr_schedule: Any = param(default="one_cycle")
+
+    _largest_batch: ClassVar[int] = 128
 
     def network(self, spec: DataSpec) -> Node:
         """Return tokens, blocks, and the head on what the first token has gathered."""

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any, ClassVar
+
 from torchlearners.base import ClassifierLearner, RegressorLearner, ScalingLearner
 from torchlearners.data import DataSpec
 from torchlearners.graph import (
@@ -53,8 +55,18 @@ class BaseResNet(ScalingLearner):
         tune=(0.0, 0.5),
         doc="Probability of zeroing a value that a block adds, while training.",
     )
-    lr: float = param(default=2e-3)
+    preprocessing: str | None = param(default="auto")
+    batch_size: int | str = param(
+        default="auto",
+        doc='Rows in one optimizer step. "auto" takes all rows up to 256, then the '
+        "power of two nearest to a fortieth of them, 32, 64 or 128. A batch that holds "
+        "all rows makes weights equal to repetition exactly.",
+    )
+    lr: float = param(default=1e-3)
     weight_decay: float = param(default=1e-5)
+    lr_schedule: Any = param(default="cosine")
+
+    _largest_batch: ClassVar[int] = 128
 
     def network(self, spec: DataSpec) -> Node:
         """Return the blocks, between a linear layer and the head."""

@@ -96,6 +96,7 @@ class BaseTabNetEncoder(ScalingLearner):
         doc="What the entropy of the weights adds to the training loss; the larger, "
         "the fewer features a step looks at. ``train_loss`` in `history_` contains it.",
     )
+    preprocessing: str | None = param(default="auto")
     lr: float = param(default=0.02)
     lr_schedule: Any = param(default="cosine")
     grad_clip: float | None = param(default=1.0, check=[*positive, None])

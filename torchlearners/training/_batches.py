@@ -20,16 +20,17 @@ _GATHER_BYTES = 2**19
 FULL_BATCH_ROWS = 256
 
 
-def automatic_batch_size(n_rows: int) -> int:
+def automatic_batch_size(n_rows: int, most: int = 1024) -> int:
     """Return the batch size that ``batch_size="auto"`` stands for.
 
     All rows up to 256; then the power of two nearest to a fortieth of the rows,
-    between 32 and 1024.
+    between 32 and `most`.
 
     Parameters
     ----------
     n_rows : int
         Number of training rows.
+    most : int, default=1024
 
     Returns
     -------
@@ -43,7 +44,7 @@ def automatic_batch_size(n_rows: int) -> int:
     """
     if n_rows <= FULL_BATCH_ROWS:
         return n_rows
-    return min(max(2 ** round(math.log2(n_rows / 40)), 32), 1024)
+    return min(max(2 ** round(math.log2(n_rows / 40)), 32), most)
 
 
 class TensorData(Dataset):
