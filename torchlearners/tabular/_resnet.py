@@ -62,7 +62,7 @@ class BaseResNet(ScalingLearner):
         "power of two nearest to a fortieth of them, 32, 64 or 128. A batch that holds "
         "all rows makes weights equal to repetition exactly.",
     )
-    lr: float = param(default=1e-3)
+    lr: float = param(default=2e-3)
     weight_decay: float = param(default=1e-5)
     lr_schedule: Any = param(default="cosine")
 
