@@ -16,7 +16,6 @@ from torchlearners.data._checks import check_range, too_large
 from torchlearners.data._quantiles import median_and_scale, normal_knots
 from torchlearners.data._row_selection import BLOCK_VALUES, RowSelection
 
-
 # Ranks of fewer rows say less than means and deviations.
 _ROWS_OF_QUANTILES = 2000
 
