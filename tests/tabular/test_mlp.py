@@ -345,6 +345,15 @@ def test_many_levels_have_indicators_where_there_are_2000_rows(n_rows, width):
     assert learner.net_.module_.scale_features_1.weight.shape == (width,)
 
 
+def test_too_many_levels_together_have_vectors():
+    X = pd.DataFrame({"a": np.arange(2000) % 600})
+    for n_levels, width in ((350, 950), (500, 16)):
+        X["b"] = np.arange(2000) % n_levels
+        learner = realmlp(max_epochs=1, early_stopping=False)
+        learner.set_params(categorical_features=["a", "b"]).fit(X, X["a"])
+        assert learner.net_.module_.scale_features_1.weight.shape == (width,)
+
+
 def test_labels_of_realmlp_are_smoothed_where_there_is_one_class_a_row():
     X, _, y = table()
     loss = realmlp(MLPClassifier).fit(X, y).net_.criterion_

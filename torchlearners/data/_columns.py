@@ -229,7 +229,7 @@ class ColumnEncoder:
         ndarray, sparse CSR matrix or ColumnMatrix of shape (n_samples, n_numeric + \
 n_categorical)
             Sparse where X is; float32 for float32, else float64; X itself where it
-            holds floats alone, without missing values. A large X is not copied: the
+            holds numbers alone, none of which is missing. A large X is not copied: the
             columns of the matrix are its own, but for codes, times and columns of
             objects.
 

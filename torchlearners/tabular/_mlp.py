@@ -124,6 +124,7 @@ _FEW_ROWS = 1000
 _EPOCHS_OF_FEW_ROWS = 256
 # Indicators of many levels need more rows than a few numbers for each level.
 _ROWS_OF_ONE_HOT = 2000
+_MOST_INDICATORS = 1000
 # Of fewer rows of classes a fifth is missed more than an epoch chosen by it helps.
 _FEWEST_SPLIT = 500
 # Weights fall by lr * weight_decay in each step, so fewer steps want more of it.
@@ -160,7 +161,7 @@ def _auto(*checks: Any) -> list[Any]:
 
 def _most_one_hot(spec: DataSpec) -> int:
     few = spec.n_rows is None or spec.n_rows < _ROWS_OF_ONE_HOT
-    return 9 if few else 1000
+    return 9 if few or sum(spec.cardinalities) > _MOST_INDICATORS else _MOST_INDICATORS
 
 
 def _is_lbfgs(optimizer: Any) -> bool:
@@ -176,13 +177,15 @@ class BaseMLP(ScalingLearner):
         check=one_of("realmlp", "simple"),
         doc='What kind of network and training, and what "auto" stands for. "realmlp" '
         "is the recipe of [2]_, tuned on many tables: "
-        "embeddings of numbers, indicators of categories (of up to 9 levels, from 2000 "
-        "training rows on 1000; else a vector for each), a learned scaling of the "
+        "embeddings of numbers, indicators of categories, a learned scaling of the "
         "features, weights of order one (`torchlearners.nn.NTKLinear`) that first see "
         "the training rows, activations with a learned strength, and for values "
         "predictions within the range of the training rows. Dropout and weight decay "
-        'fall to 0 in the second half of the training. "simple" is linear layers and '
-        "activations, without any of these; an epoch costs about a tenth.",
+        "fall to 0 in the second half of the training. Columns of more than 9 levels "
+        "have a learned vector for each instead of indicators, unless there are 2000 "
+        'training rows and up to 1000 levels in all columns together. "simple" is '
+        "linear layers and activations, without any of these; an epoch costs about a "
+        "tenth.",
     )
     hidden_layer_sizes: Any = param(
         default="auto",
