@@ -127,7 +127,8 @@ def check_pickle_holds_no_training_data(name: str, learner: Any) -> None:
     """
     if getattr(learner, "_keeps_training_data", False):
         return
-    few, many = 60, 6000
+    # From a few thousand rows on learners do not choose other networks or scalings.
+    few, many = 6000, 12_000
     sizes = []
     for n_rows in (few, many):
         X, y = toy(learner, n_rows)
