@@ -224,8 +224,8 @@ def box_of_mask(mask):
 def test_a_box_is_that_around_its_mask_after_moving(op, p, scene, seed):
     moved = clone(op).set_params(p=p)(scene, seeded(seed))
     # A pixel of a mask is set where its centre is inside, so up to a pixel is lost at
-    # the tip of a turned corner, more at a sheared one, and more where the border of the
-    # image makes a corner sharper: there the mask may end anywhere inside the box.
+    # the tip of a turned corner, more at a sheared one, and more where the border of
+    # the image makes a corner sharper: there the mask may end anywhere inside the box.
     exact = isinstance(op, HorizontalFlip | VerticalFlip | PadCrop)
     slack = 0 if exact else 2.0 if op is SHEARED else 1.1
     for (box,), mask in zip(moved.boxes, moved.masks, strict=True):
