@@ -181,3 +181,8 @@ def test_the_network_can_be_drawn():
     X, y = load_iris(return_X_y=True)
     text = FTTransformerClassifier(**SMALL).fit(X, y).plot_network(format="text")
     assert "ft_transformer_block_2" in text
+
+
+def test_automatic_batches_have_128_rows_at_most():
+    sizes = [FTTransformerClassifier()._batch_size(n) for n in (200, 1000, 100_000)]
+    assert sizes == [200, 32, 128]

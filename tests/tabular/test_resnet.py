@@ -94,3 +94,8 @@ def test_several_targets_are_predicted_at_once(data):
     X, y = data
     learner = ResNetRegressor(width=16, max_epochs=1).fit(X, np.c_[y, -y])
     assert learner.predict(X).shape == (40, 2)
+
+
+def test_automatic_batches_have_128_rows_at_most():
+    sizes = [ResNetClassifier()._batch_size(n) for n in (200, 1000, 100_000)]
+    assert sizes == [200, 32, 128]
