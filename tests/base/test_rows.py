@@ -105,7 +105,22 @@ def test_a_fit_copies_x_once_into_the_tensor_it_trains_on(kind, weighted):
     assert peak_of_a_fit(table, y, weight) < 1.4
 
 
-@pytest.mark.parametrize("kind", ["floats", "integers", "mixed", "polars", "codes"])
+@pytest.mark.parametrize(
+    "kind",
+    [
+        "floats",
+        "integers",
+        "mixed",
+        "codes",
+        "nullable",
+        pytest.param("times", marks=pytest.mark.slow),
+        pytest.param("objects", marks=pytest.mark.slow),
+        pytest.param("array of objects", marks=pytest.mark.slow),
+        "polars",
+        "polars with nulls",
+        "polars with times",
+    ],
+)
 def test_a_fit_does_not_copy_the_columns_of_a_table(kind):
     rng = np.random.default_rng(0)
     y = rng.integers(2, size=8000)
@@ -116,8 +131,20 @@ def test_a_fit_does_not_copy_the_columns_of_a_table(kind):
     if kind == "codes":
         X[:, 9:99] = rng.integers(5, size=(8000, 90))
         params = {"categorical_features": list(range(9, 99))}
-    elif kind == "polars":
-        X = pytest.importorskip("polars").DataFrame(X)
+    elif kind == "array of objects":
+        X = X.astype(object)
+        X[:, 9] = "a"
+        params = {"categorical_features": [9]}
+    elif kind.startswith("polars"):
+        polars = pytest.importorskip("polars")
+        X = polars.DataFrame(X)
+        if kind == "polars with nulls":
+            X = X.with_columns(polars.all().fill_nan(None))
+            X = X.with_columns(polars.col("column_300").cast(polars.Int32))
+            X[7, "column_300"] = None
+            X[8, "column_399"] = None
+        elif kind == "polars with times":
+            X = X.with_columns(polars.all().fill_nan(0).cast(polars.Datetime))
     else:
         X = pd.DataFrame(X)
         X.columns = X.columns.astype(str)
@@ -125,4 +152,44 @@ def test_a_fit_does_not_copy_the_columns_of_a_table(kind):
         X["9"] = pd.Categorical(rng.integers(20, size=8000).astype(str))
         X["10"] = rng.integers(9, size=8000)
         X["11"] = X["12"] > 0
+    elif kind == "nullable":
+        X = X.convert_dtypes()
+    elif kind == "times":
+        half = X.columns[:200]
+        X[half] = (1e9 * X[half]).astype("M8[s]")
+    elif kind == "objects":
+        half = X.columns[:200]
+        X[half] = X[half].astype(object).where(X[half].notna(), None)
     assert peak_of_a_fit(X, y, **params) < 1.4
+
+
+@pytest.mark.parametrize("library", ["pandas", "polars"])
+def test_a_large_table_of_numbers_is_learned_from_as_its_array(library):
+    rng = np.random.default_rng(0)
+    X = rng.normal(size=(30_000, 5))
+    X[::7, 1] = np.nan
+    y = (X[:, 0] > 0).astype(int)
+    names = list("abcde")
+    if library == "pandas":
+        table = pd.DataFrame(X, columns=names)
+        table["c"] = table["c"].astype("Float64")
+    else:
+        table = pytest.importorskip("polars").DataFrame(X, names).fill_nan(None)
+    found = []
+    for rows, few in ((X, X[:9]), (table, table.head(9))):
+        learner = MLPClassifier(hidden_layer_sizes=(8,), max_epochs=1, random_state=0)
+        learner.fit(rows, y)
+        found += [learner.predict_proba(rows)[:9], learner.predict_proba(few)]
+    assert_array_equal(found[0], found[2])
+    assert_array_equal(found[1], found[3])
+
+
+@pytest.mark.parametrize("n_rows", [10, 200_000])
+@pytest.mark.parametrize("other", ["number", "word"])
+@pytest.mark.parametrize("value", [np.inf, -1e200])
+def test_a_table_with_values_beyond_float32_is_refused_in_fit(n_rows, other, value):
+    table = pd.DataFrame({"a": np.arange(float(n_rows)), "b": 0.0})
+    table["c"] = 1 if other == "number" else "x"
+    table.loc[3, "b"] = value
+    with pytest.raises(ValueError, match=r"infinity or a value too large .* 'b'"):
+        MLPClassifier().fit(table, np.arange(n_rows) % 2)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections import Counter
 from typing import Any
 
@@ -17,10 +18,11 @@ from sklearn.utils.validation import (
 )
 
 from torchlearners._compat import check_sample_weight
+from torchlearners.data._row_selection import BLOCK_VALUES
 
 _FLOATS = (np.float64, np.float32)
 _NUMBERS = (*_FLOATS, *(np.dtype(code) for code in "?bBhHiIlLqQ"))
-_LARGEST = float(np.finfo(np.float32).max)
+LARGEST = float(np.finfo(np.float32).max)
 _ENCODE = (
     "Encode them as numbers before this learner, for example with "
     "sklearn.preprocessing.OrdinalEncoder in a ColumnTransformer, or skrub's "
@@ -113,7 +115,7 @@ def check_features(
         if not allow_nan:
             # A sum is a cheap way to find them.
             assert_all_finite(out.data if issparse(out) else out, input_name="X")
-        check_range(out, names, _LARGEST if has_y else np.inf)
+        check_range(out, names, LARGEST if has_y else np.inf)
     return (out, y) if has_y else out
 
 
@@ -175,7 +177,7 @@ def too_large(column: int, names: Any = None) -> ValueError:
 
 
 def _check_container(learner: Any, X: Any, columns: Any) -> Any:
-    """Return X, and what to take instead where not all of its columns are numbers."""
+    """Return X, and what to take instead where that is read column by column."""
     if isinstance(X, str | bytes | dict) and not issparse(X):
         raise ValueError(
             f"Expected a 2D array-like or DataFrame, got {type(X).__name__} instead."
@@ -204,7 +206,8 @@ def _check_container(learner: Any, X: Any, columns: Any) -> Any:
     numeric = [t.is_numeric() or t == nw.Boolean for t in table.schema.values()]
     if columns is None:
         _refuse_words_and_times(table)
-    elif not all(numeric):
+    elif not all(numeric) or math.prod(table.shape) > BLOCK_VALUES:
+        # One array of a large table would be a copy of it.
         return X, table
     return X, None
 

@@ -2,20 +2,21 @@
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass, field
 from datetime import date
 from decimal import Decimal
+from functools import partial
 from numbers import Real
 from typing import Any
 
 import numpy as np
 from scipy.sparse import csr_matrix, hstack, issparse
 
-from torchlearners.data._checks import check_features, check_range
+from torchlearners.data._checks import LARGEST, check_features, check_range
 from torchlearners.data._row_selection import (
     BLOCK_VALUES,
     ColumnMatrix,
+    ConvertedColumn,
     RowSelection,
 )
 from torchlearners.data._schema import DataSpec
@@ -207,7 +208,12 @@ class ColumnEncoder:
         """Learn a column; tell whether it needs an indicator."""
         self.kinds[i] = self._kind(column, i, coded)
         if self.kinds[i] != "category":
-            return bool(np.isnan(self._numbers(column, i)).any())
+            values = self._numbers(column, i)
+            if values.dtype.kind != "f":
+                return False
+            names = [i if self.names is None else self.names[i]]
+            check_range(values[:, None], names, LARGEST)
+            return bool(np.isnan(values).any())
         levels = {_plain(value) for value in self._distinct(column, i)}
         many = len(levels) > _MANY_LEVELS
         rare = levels & _rare(column, weight) if many else set()
@@ -228,10 +234,11 @@ class ColumnEncoder:
         -------
         ndarray, sparse CSR matrix or ColumnMatrix of shape (n_samples, n_numeric + \
 n_categorical)
-            Sparse where X is; float32 for float32, else float64; X itself where it
-            holds numbers alone, none of which is missing. A large X is not copied: the
-            columns of the matrix are its own, but for codes, times and columns of
-            objects.
+            Sparse where X is; float32 where all numbers are, else float64; X itself
+            where it is an array of numbers, none of which is missing. A large X is not
+            copied: the columns of the matrix are its own, but for codes; times,
+            objects and what else is no array of numbers become numbers whenever rows
+            are read.
 
         Raises
         ------
@@ -246,15 +253,30 @@ n_categorical)
         has_times = bool({"time", "duration"} & set(self.kinds))
         if sparse and not has_times:
             return self._sparse_matrix(X)
-        numbers = [self._numbers(column_of(X, i), i) for i in self._numeric]
-        missing = [np.isnan(numbers[self._numeric.index(i)]) for i in self.indicators]
+        small = X.shape[0] * len(self.sources) <= BLOCK_VALUES
+        numbers: list[Any] = []
+        missing: list[np.ndarray] = []
+        dtypes = set()
+        for i in self._numeric:
+            column = column_of(X, i)
+            values = self._numbers(column, i)
+            dtypes.add(values.dtype)
+            if i in self.indicators:
+                missing.append(np.isnan(values))
+            if small or (
+                column.kind == "number"
+                and np.may_share_memory(values, column.numbers())
+            ):
+                numbers.append(values)
+            else:  # keeping the values would be a copy
+                numbers.append(ConvertedColumn(column, partial(self._numbers, i=i)))
         codes = [
             self._codes(column_of(X, i), i, place)
             for place, i in enumerate(self._coded)
         ]
-        dtype = X.dtype if dense and X.dtype.kind == "f" else np.float64
+        dtype = np.float32 if dtypes <= {np.dtype(np.float32)} else np.float64
         matrix: Any = ColumnMatrix([*numbers, *missing, *codes], dtype, X.shape[0])
-        if math.prod(matrix.shape) <= BLOCK_VALUES:
+        if small:
             matrix = np.asarray(matrix)
         for _, block in RowSelection(matrix).leading(self.n_scaled).blocks():
             check_range(block, self.feature_names or self._numeric)

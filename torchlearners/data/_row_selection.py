@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
 import numpy as np
@@ -142,7 +142,7 @@ class ColumnMatrix:
 
     Parameters
     ----------
-    columns : list of ndarray of shape (n_rows,)
+    columns : list of ndarray of shape (n_rows,) or ConvertedColumn
         Of numbers or bools.
     dtype : dtype
         Of the rows.
@@ -161,7 +161,7 @@ class ColumnMatrix:
     array([[nan,  1.]])
     """
 
-    def __init__(self, columns: list[np.ndarray], dtype: Any, n_rows: int) -> None:
+    def __init__(self, columns: list[Any], dtype: Any, n_rows: int) -> None:
         self.parts = columns
         self.dtype = np.dtype(dtype)
         self.shape = n_rows, len(columns)
@@ -173,7 +173,7 @@ class ColumnMatrix:
         parts = self.parts[key[1]]
         if isinstance(parts, list):
             return ColumnMatrix(parts, self.dtype, self.shape[0])
-        return parts.astype(self.dtype, copy=False)
+        return parts[:].astype(self.dtype, copy=False)
 
     def _rows(self, rows: Any) -> np.ndarray:
         n_rows = len(
@@ -186,3 +186,30 @@ class ColumnMatrix:
 
     def __array__(self, dtype: Any = None, copy: bool | None = None) -> np.ndarray:
         return self._rows(slice(None)).astype(dtype or self.dtype, copy=False)
+
+
+class ConvertedColumn:
+    """A column that becomes numbers where its rows are chosen, each time anew.
+
+    Parameters
+    ----------
+    column : object
+        Its rows are chosen with ``column[rows]``.
+    convert : callable
+        Takes such rows, and returns an ndarray of as many numbers.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from torchlearners.data._row_selection import ConvertedColumn
+    >>> days = np.array(["1970-01-02", "1970-01-05"], "datetime64[D]")
+    >>> ConvertedColumn(days, lambda rows: rows.astype(float))[1:]
+    array([4.])
+    """
+
+    def __init__(self, column: Any, convert: Callable[[Any], np.ndarray]) -> None:
+        self.column = column
+        self.convert = convert
+
+    def __getitem__(self, rows: Any) -> np.ndarray:
+        return self.convert(self.column[rows])

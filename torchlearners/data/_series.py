@@ -41,6 +41,9 @@ class ArrayColumn:
         self.array = values
         self.dtype = values.dtype
 
+    def __getitem__(self, rows: Any) -> ArrayColumn:
+        return ArrayColumn(self.array[rows])
+
     @property
     def kind(self) -> str | None:
         """Tell "number", "time", "duration" or "text"; None where only values tell."""
@@ -80,6 +83,9 @@ class FrameColumn:
         self.series = series
         self.dtype = series.dtype
 
+    def __getitem__(self, rows: Any) -> FrameColumn:
+        return FrameColumn(self.series[rows])
+
     @property
     def kind(self) -> str | None:
         """As in `ArrayColumn`; also "category"."""
@@ -114,8 +120,12 @@ class FrameColumn:
 
     def seconds(self) -> np.ndarray:
         """Return seconds as float64, since 1970 where they are times."""
+        array = np.asarray(self.series.to_numpy())
+        if array.dtype.kind in "mM":
+            return seconds(array)
         if self.kind == "duration":
-            return seconds(np.asarray(self.series.to_numpy(), dtype="m8[us]"))
+            return seconds(array.astype("m8[us]"))
+        # Times with a zone, and dates, may come as objects.
         return FrameColumn(self.series.dt.timestamp("us")).numbers() / _MICROSECONDS
 
 
