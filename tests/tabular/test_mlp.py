@@ -332,6 +332,27 @@ def test_classes_of_fewer_than_500_rows_all_train(n_rows, params, splits):
     assert ("valid_loss" in learner.history_[0]) == splits
 
 
+@pytest.mark.parametrize(
+    ("n_rows", "params", "n_train"),
+    [
+        (1999, {}, 1599),
+        (2000, {}, 1800),
+        (2000, {"validation_fraction": 0.2}, 1600),
+        (1999, {"preset": "simple"}, 1799),
+    ],
+)
+def test_of_2000_rows_of_classes_a_tenth_validates(n_rows, params, n_train):
+    X = np.arange(n_rows * 2.0).reshape(n_rows, 2)
+    settings = {"hidden_layer_sizes": (2,), "max_epochs": 1, "random_state": 0}
+    learner = MLPClassifier(**settings, **params).fit(X, np.arange(n_rows) % 2)
+    assert learner._spec.n_rows == n_train
+
+
+def test_of_2000_rows_of_values_a_fifth_validates():
+    X = np.arange(4000.0).reshape(2000, 2)
+    assert realmlp(max_epochs=1).fit(X, X[:, 0])._spec.n_rows == 1600
+
+
 def test_values_of_200_rows_are_split():
     X = np.arange(400.0).reshape(200, 2)
     learner = realmlp(max_epochs=1).fit(X, X[:, 0])

@@ -339,7 +339,11 @@ class TorchLearner(
         return bool(self.early_stopping)
 
     def _split(self, target: Target, rows: Rows, seed: int) -> tuple[Rows, Rows]:
-        return split_rows(target, rows, self.value_of("validation_fraction"), seed)
+        return split_rows(target, rows, self._validation_fraction(len(rows[0])), seed)
+
+    def _validation_fraction(self, n_rows: int) -> float:
+        fraction: float = self.value_of("validation_fraction")
+        return fraction
 
     def _value_for(self, name: str, spec: DataSpec) -> Any:
         """Return a parameter, or what its "auto" stands for with such rows."""

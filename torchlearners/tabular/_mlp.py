@@ -127,6 +127,8 @@ _ROWS_OF_ONE_HOT = 2000
 _MOST_INDICATORS = 1000
 # Of fewer rows of classes a fifth is missed more than an epoch chosen by it helps.
 _FEWEST_SPLIT = 500
+# Of so many a tenth tells epochs apart as well as a fifth does.
+_ROWS_OF_TENTH = 2000
 # Weights fall by lr * weight_decay in each step, so fewer steps want more of it.
 _DECAY_OF_CLASSES = 400
 _MOST_DECAY = 0.2
@@ -300,7 +302,7 @@ class BaseMLP(ScalingLearner):
         default="auto",
         check=_auto(*open_fraction),
         doc="Share of the rows, stratified by class, that `early_stopping` sets aside. "
-        '"auto" is 0.2, and 0.1 for "simple".',
+        '"auto" is 0.2, and 0.1 for "simple" and for classes of at least 2000 rows.',
     )
     early_stopping: bool | str = param(
         default="auto",
@@ -347,6 +349,12 @@ class BaseMLP(ScalingLearner):
         if follows_recipe and is_classifier(self) and not self.measures_valid:
             return n_rows >= _FEWEST_SPLIT
         return super()._splits(n_rows)
+
+    def _validation_fraction(self, n_rows: int) -> float:
+        own = self.preset == "realmlp" and self._is_auto("validation_fraction")
+        if own and is_classifier(self) and n_rows >= _ROWS_OF_TENTH:
+            return 0.1
+        return super()._validation_fraction(n_rows)
 
     def network(self, spec: DataSpec) -> Node:
         """Return the layers, from rows of a table to (batch, n_outputs)."""
