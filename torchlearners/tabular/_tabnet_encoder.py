@@ -83,11 +83,11 @@ class BaseTabNetEncoder(ScalingLearner):
         "hundreds of steps.",
     )
     mask_type: str = param(
-        default="sparsemax",
+        default="entmax",
         check=one_of("sparsemax", "entmax"),
         tune=["sparsemax", "entmax"],
-        doc="What turns scores of features into weights; "
-        '"entmax" leaves fewer of them at zero.',
+        doc='What turns scores of features into weights: "sparsemax" as in [1]_, or '
+        '"entmax", which leaves fewer of them at zero and is often more accurate.',
     )
     lambda_sparse: float = param(
         default=1e-3,
@@ -98,7 +98,9 @@ class BaseTabNetEncoder(ScalingLearner):
     )
     preprocessing: str | None = param(default="auto")
     lr: float = param(default=0.02)
-    lr_schedule: Any = param(default="cosine")
+    lr_schedule: Any = param(default="one_cycle")
+    # As many as epochs: before the rate falls, the loss stagnates.
+    patience: int = param(default=100)
     grad_clip: float | None = param(default=1.0, check=[*positive, None])
 
     def _encoder_settings(self, spec: DataSpec) -> dict[str, Any]:
