@@ -262,3 +262,7 @@ class FTTransformerRegressor(BaseFTTransformer, RegressorLearner):
     >>> learner.set_params(max_epochs=3).fit(X, y).predict(X).shape
     (442,)
     """
+
+    # Dropout helps with classes, and raises the error of values: docs/design/defaults.
+    attention_dropout: float = param(default=0.0)
+    ffn_dropout: float = param(default=0.0)
