@@ -172,7 +172,9 @@ for name, learner in all_learners():
             passed.append(label)
 print(json.dumps([failed, skipped, passed]))
 """
-    failed, skipped, passed = json.loads(run_script(code, SCIPY_ARRAY_API="1"))
+    failed, skipped, passed = json.loads(
+        run_script(code, timeout=400, SCIPY_ARRAY_API="1")
+    )
     assert failed == []
     assert skipped == []
     for name, learner in all_learners():
