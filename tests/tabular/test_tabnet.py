@@ -247,3 +247,11 @@ def test_the_classifier_is_accurate_with_its_defaults():
     X, y = load_wine(return_X_y=True)
     learner = TabNetClassifier(random_state=0).fit(X[::2], y[::2])
     assert accuracy_score(y[1::2], learner.predict(X[1::2])) > 0.9
+
+
+def test_a_default_fit_goes_through_the_whole_cycle_even_on_noise():
+    rng = np.random.RandomState(0)
+    X, y = rng.normal(size=(200, 2)), rng.randint(2, size=200)
+    learner = TabNetClassifier(n_d=2, n_a=2, n_steps=1, random_state=0).fit(X, y)
+    assert learner.n_iter_ == 100
+    assert learner.best_epoch_ < 80
