@@ -6,6 +6,7 @@ import torch
 from numpy.testing import assert_allclose, assert_array_equal
 from rtdl_num_embeddings import PiecewiseLinearEmbeddings
 from scipy.stats import norm
+from sklearn.base import clone
 from sklearn.datasets import load_iris, load_wine
 from sklearn.metrics import accuracy_score, mean_pinball_loss, mean_squared_error
 from skorch.callbacks import EpochScoring
@@ -14,6 +15,7 @@ from torch import nn
 from torch.nn import functional as F
 
 from torchlearners import TabMClassifier, TabMRegressor
+from torchlearners.callbacks import Checkpoint, WeightAveraging, checkpoints
 from torchlearners.data import DataSpec
 from torchlearners.nn import (
     BatchEnsembleLinear,
@@ -222,6 +224,47 @@ def test_biases_do_not_decay():
     }
     assert {id(p) for p in rest["params"]} == biases
     assert (decayed["weight_decay"], rest["weight_decay"]) == (3e-4, 0.0)
+
+
+def weights(learner):
+    return torch.cat([p.detach().flatten() for p in learner.net_.module_.parameters()])
+
+
+def test_weights_are_an_exponential_moving_average():
+    X, y = values()
+    learner = TabMRegressor(**SMALL, batch_size=8, ema_decay=0.9)
+    found = weights(clone(learner).fit(X, y))
+    learner.set_params(ema_decay=None)
+    assert not torch.equal(found, weights(clone(learner).fit(X, y)))
+    learner.set_params(callbacks=[WeightAveraging(decay=0.9)])
+    assert torch.equal(found, weights(learner.fit(X, y)))
+
+
+def test_averages_that_the_user_asks_for_replace_the_learners():
+    X, y = values()
+    swa = WeightAveraging(kind="swa", start=0.0)
+    learner = TabMRegressor(**SMALL, callbacks=[swa]).fit(X, y)
+    (found,) = [c for _, c in learner.net_.callbacks_ if isinstance(c, WeightAveraging)]
+    assert found.kind == "swa"
+    learner.set_params(ema_decay=None)
+    assert torch.equal(weights(learner), weights(clone(learner).fit(X, y)))
+
+
+def test_partial_fit_takes_the_weights_themselves():
+    X, y = values()
+    learner = TabMRegressor(**SMALL, batch_size=8).partial_fit(X, y)
+    plain = TabMRegressor(**SMALL, batch_size=8, ema_decay=None).partial_fit(X, y)
+    assert torch.equal(weights(learner), weights(plain))
+
+
+def test_a_resumed_training_has_the_same_averages(tmp_path):
+    X, y = values()
+    learner = TabMRegressor(**SMALL, batch_size=8)
+    one, two = (Checkpoint(folder=tmp_path / name, keep=9) for name in ("one", "two"))
+    whole = clone(learner).set_params(callbacks=[one]).fit(X, y)
+    path = checkpoints(tmp_path / "one")[1]
+    resumed = clone(learner).set_params(callbacks=[two]).fit(X, y, resume=path)
+    assert torch.equal(weights(resumed), weights(whole))
 
 
 def test_the_classifier_is_accurate_with_its_defaults():

@@ -186,6 +186,12 @@ def test_each_net_stops_where_it_would_alone():
     assert max(epochs) < 40
 
 
+def test_averages_are_those_of_each_net_when_others_have_stopped():
+    learners = several(TabMClassifier, width=8, k=3, lr=0.1, max_epochs=40, patience=2)
+    assert_like_trained_alone(learners, X, Y, X_val=X_VAL, y_val=Y_VAL)
+    assert len({len(learner.net_.history) for learner in learners}) > 1
+
+
 def test_nets_may_differ_in_rates_and_epochs():
     settings = [
         {"lr": 0.001, "weight_decay": 0.3, "dropout": 0.1},

@@ -44,21 +44,22 @@ def training_callbacks(
     validates : bool
         Whether there are validation rows.
     one_epoch : bool, default=False
-        Whether this is one call of many, as of `partial_fit`: a schedule would begin
-        anew in each of them, so there is none.
+        Whether this is one call of many, as of `partial_fit`: a schedule, or the
+        learner's own average of weights, would begin anew in each of them, so there is
+        none.
 
     Returns
     -------
     list of (name, callback)
     """
     given = clone(list(learner._named_callbacks()), safe=False)
-    first = [item for item in given if _is_a(item, WeightAveraging)]
+    averaging = [item for item in given if _is_a(item, WeightAveraging)]
     last = [item for item in given if _is_a(item, Checkpoint)]
     return [
         *_freezing(learner),
-        *first,
+        *(averaging or ([] if one_epoch else _weight_averaging(learner))),
         *_measures(learner, target, validates),
-        *[item for item in given if item not in first and item not in last],
+        *[item for item in given if item not in averaging and item not in last],
         *([] if one_epoch else _schedules(learner)),
         *(_early_stopping(learner) if validates else []),
         *_limits(learner),
@@ -149,6 +150,11 @@ def _freezing(learner: Any) -> NamedCallbacks:
         return []
     callback = chosen if isinstance(chosen, Freeze) else Freeze(select=chosen)
     return [("freeze", callback)]
+
+
+def _weight_averaging(learner: Any) -> NamedCallbacks:
+    callback = learner.weight_averaging()
+    return [] if callback is None else [("weight_averaging", callback)]
 
 
 def _measures(learner: Any, target: Target, validates: bool) -> NamedCallbacks:

@@ -8,6 +8,7 @@ import numpy as np
 from torch import nn
 
 from torchlearners.base._rows import Rows, fitted_schema
+from torchlearners.callbacks import WeightAveraging
 from torchlearners.data import ColumnEncoder, Schema
 
 
@@ -59,6 +60,16 @@ class TrainingHooks:
             in `lr_schedule`. Empty by default.
         """
         return {}
+
+    def weight_averaging(self) -> WeightAveraging | None:
+        """Return how weights are averaged where the user's callbacks do not say it.
+
+        Returns
+        -------
+        WeightAveraging or None
+            None by default: the learner has the weights of the last, or best, epoch.
+        """
+        return None
 
     def _fitted_columns(
         self, columns: ColumnEncoder, X: Any, weight: np.ndarray | None

@@ -154,7 +154,11 @@ class WeightAveraging(Parameters, BaseEstimator, Callback):
         if self._other and not self._shown:
             self._swap()
 
+    @torch.no_grad()
     def _swap(self) -> None:
-        for i, p in enumerate(self._parameters):
-            p.data, self._other[i] = self._other[i], p.data
+        # Values, not tensors: parameters may be views of those of several nets.
+        for other, p in zip(self._other, self._parameters, strict=True):
+            before = p.detach().clone()
+            p.copy_(other)
+            other.copy_(before)
         self._shown = not self._shown

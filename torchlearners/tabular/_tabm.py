@@ -9,6 +9,7 @@ import torch
 from torch import nn
 
 from torchlearners.base import ClassifierLearner, RegressorLearner, ScalingLearner
+from torchlearners.callbacks import WeightAveraging
 from torchlearners.data import DataSpec
 from torchlearners.graph import (
     BatchEnsembleLinear,
@@ -104,6 +105,15 @@ class BaseTabM(ScalingLearner):
         default=3e-4,
         doc="Weight decay of the optimizer, not on biases.",
     )
+    ema_decay: float | None = param(
+        default=0.997,
+        check=optional(fraction),
+        tune=[None, 0.99, 0.997, 0.999],
+        doc="How much of the average of the weights stays in each step: epochs are "
+        "compared, and predictions made, by an exponential moving average, as of "
+        "`WeightAveraging` in `torchlearners.callbacks`, which replaces it among "
+        "`callbacks`. None takes the weights themselves, as `partial_fit` does.",
+    )
 
     def network(self, spec: DataSpec) -> Node:
         """Return the members, from one row to a prediction of each, and their mean."""
@@ -148,6 +158,10 @@ class BaseTabM(ScalingLearner):
     def no_weight_decay(self, module: nn.Module) -> set[str]:
         """Return the names of all biases."""
         return {n for n, _ in module.named_parameters() if n.endswith("bias")}
+
+    def weight_averaging(self) -> WeightAveraging | None:
+        """Return the exponential moving average, or None."""
+        return None if self.ema_decay is None else WeightAveraging(decay=self.ema_decay)
 
     def _by_member(self, X: Any, read: Any) -> np.ndarray:
         """Return what `read` makes of each member's outputs, (n_samples, k, ...)."""
