@@ -13,7 +13,7 @@ STAMP_FLOOR := $(VENV_FLOOR)/.installed
 STAMP_VISION := $(VENV_VISION)/.installed
 
 .DEFAULT_GOAL := help
-.PHONY: help install quickstart test test-slow test-mutants test-floor test-vision lint format bench bench-quality docs clean
+.PHONY: help install quickstart test test-slow test-mutants test-floor test-vision lint format bench bench-quality bars docs clean
 
 help:  ## List what make can do
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -70,6 +70,9 @@ format: $(STAMP)  ## Let ruff repair what it can
 
 bench: $(STAMP)  ## Measure speed against a hand-written loop and scikit-learn
 	$(BIN)/python -m benchmarks.speed
+
+bars: $(STAMP)  ## Print figures of the package's structure beside their bars
+	$(BIN)/python -m benchmarks.bars
 
 # DATA is a folder of tables; benchmarks/quality/_data.py says what it holds.
 bench-quality: $(STAMP)  ## Fit all learners and peers on the tables in DATA=folder, report

@@ -1,9 +1,9 @@
 """Tell whether a change keeps every bit of training and prediction.
 
-``python -m benchmarks.bits record FILE`` fits each of the kit's quick instances with three
-seeds and writes digests of its weights and predictions; ``python -m benchmarks.bits compare
-FILE`` does so again and names what differs. Digests are those of one kind of CPU and one
-version of torch, so record and compare on the same machine.
+``python -m benchmarks.bits record FILE`` fits each of the kit's quick instances with
+three seeds and writes digests of its weights and predictions; ``compare FILE`` does so
+again and names what differs. Digests are those of one kind of CPU and one version of
+torch, so record and compare on the same machine.
 """
 
 import argparse
