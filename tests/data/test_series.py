@@ -124,3 +124,13 @@ def test_a_column_of_any_table():
         assert column_of(table, 1).values() == [2, 4]
     for frame in (pd.DataFrame(X, columns=["a", "b"]), pl.DataFrame(X)):
         assert column_of(nw.from_native(frame), 1).values() == [2, 4]
+
+
+@pytest.mark.parametrize(
+    "names",
+    [[1, 0], [("a", 1), ("a", 0)], pd.MultiIndex.from_product([["a"], [1, 0]])],
+    ids=["numbers", "tuples", "levels"],
+)
+def test_a_column_is_found_by_its_place_whatever_its_name(names):
+    frame = pd.DataFrame([[1, "x"], [2, "y"]]).set_axis(names, axis=1)
+    assert column_of(nw.from_native(frame), 1).values() == ["x", "y"]

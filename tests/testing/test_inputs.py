@@ -9,11 +9,11 @@ from sklearn.neural_network import MLPClassifier as SklearnMLPClassifier
 from torch import nn
 
 from torchlearners.base import ClassifierLearner, RegressorLearner
-from torchlearners.testing import _inputs, quick_instances
+from torchlearners.testing import _frames, _inputs, quick_instances
 from torchlearners.testing._learners import _checks_of
 from torchlearners.testing._runner import checks_for
 
-KIT = _checks_of(_inputs)
+KIT = _checks_of(_inputs, _frames)
 
 
 class ForeignLayers:
@@ -123,9 +123,9 @@ def test_a_missing_library_skips_its_check(monkeypatch):
     def refuse(name):
         raise ImportError(name)
 
-    monkeypatch.setattr(_inputs, "import_module", refuse)
+    monkeypatch.setattr(_frames, "import_module", refuse)
     with pytest.raises(unittest.SkipTest, match="polars is not installed"):
-        _inputs.check_polars_frame_equals_array("Mine", SmallOnInputs())
+        _frames.check_polars_frame_equals_array("Mine", SmallOnInputs())
 
 
 class Restless(SmallOnInputs):

@@ -26,7 +26,8 @@ def column_of(X: Any, i: int) -> ArrayColumn | FrameColumn:
         return ArrayColumn(X[:, [i]].toarray().ravel())
     if isinstance(X, np.ndarray):
         return ArrayColumn(X[:, i])
-    return FrameColumn(X[X.columns[i]])
+    # By its place, since a name may be a number too, which would be that of a row.
+    return FrameColumn(X[:, i])
 
 
 class ArrayColumn:

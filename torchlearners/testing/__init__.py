@@ -75,6 +75,14 @@ from torchlearners.testing._effects import (
     check_every_parameter_matters,
 )
 from torchlearners.testing._flaky_store import FlakyStore
+from torchlearners.testing._frames import (
+    check_categories_are_taken,
+    check_column_names_may_be_numbers,
+    check_column_names_of_any_script_work,
+    check_columns_are_known_by_name,
+    check_pandas_frame_equals_array,
+    check_polars_frame_equals_array,
+)
 from torchlearners.testing._graph_ops import (
     check_graph_op,
     check_op_can_be_copied,
@@ -92,9 +100,6 @@ from torchlearners.testing._graph_ops import (
 from torchlearners.testing._inputs import (
     check_batch_size_above_the_number_of_rows,
     check_batches_of_one_row,
-    check_categories_are_taken,
-    check_column_names_of_any_script_work,
-    check_columns_are_known_by_name,
     check_constant_feature_does_no_harm,
     check_data_given_are_not_changed,
     check_dtype_of_features_does_not_matter,
@@ -109,9 +114,7 @@ from torchlearners.testing._inputs import (
     check_more_features_than_rows_work,
     check_number_of_features_is_compared,
     check_one_feature_is_enough,
-    check_pandas_frame_equals_array,
     check_pieces_of_a_batch_of_one_row,
-    check_polars_frame_equals_array,
     check_sparse_tables_are_taken_or_refused,
 )
 from torchlearners.testing._instances import (
@@ -293,6 +296,7 @@ __all__ = [
     "check_class_weight_is_sample_weight",
     "check_class_weight_multiplies_sample_weight",
     "check_clone_is_isolated",
+    "check_column_names_may_be_numbers",
     "check_column_names_of_any_script_work",
     "check_columns_are_known_by_name",
     "check_constant_feature_does_no_harm",

@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-from importlib import import_module
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
-from unittest import SkipTest
 
 import numpy as np
 from scipy.sparse import csr_matrix
@@ -20,7 +18,6 @@ from torchlearners.testing._assertions import (
 )
 from torchlearners.testing._kinds import (
     predicts,
-    takes_categories,
     takes_missing,
     torch_check,
 )
@@ -36,35 +33,10 @@ def refuses_missing(learner: Any) -> bool:
     return not takes_missing(learner)
 
 
-def _frame(library: str, X: Any, names: Any) -> Any:
-    try:
-        frames = import_module(library)
-    except ImportError:
-        raise SkipTest(f"{library} is not installed.") from None
-    return frames.DataFrame(dict(zip(names, X.T, strict=True)))
-
-
-def _names(X: np.ndarray) -> list[str]:
-    return [f"column {i}" for i in range(X.shape[1])]
-
-
 def _check_fits(name: str, learner: Any, X: Any, y: Any, on: str) -> Any:
     with must_work(name, f"fit on {on}", _ARCHITECTURE):
         fitted = quick(learner).fit(X, y)
     assert_finite(name, fitted, X, f"fit on {on}")
-    return fitted
-
-
-def _check_same_as_array(name: str, learner: Any, X: Any, frame: Any, on: str) -> Any:
-    """Fit on array and frame; both must give the same outputs."""
-    _, y = toy(learner)
-    expected = outputs(quick(learner).fit(X, y), X)
-    with must_work(name, f"fit and predict on {on}", _CONVERT):
-        fitted = quick(learner).fit(frame, y)
-        found = outputs(fitted, frame)
-    assert_same(
-        name, learner, found, expected, f"X as {on} instead of an array", _CONVERT
-    )
     return fitted
 
 
@@ -143,61 +115,6 @@ def check_data_given_are_not_changed(name: str, learner: Any) -> None:
                 f"fit and predict of {name} change {n_changed} values of the {key} "
                 f"that was given ({value.dtype}). {_COPY}"
             )
-
-
-@torch_check(predicts)
-def check_pandas_frame_equals_array(name: str, learner: Any) -> None:
-    """Check that a pandas DataFrame gives the same bits as an array."""
-    X, _ = toy(learner)
-    frame = _frame("pandas", X, _names(X))
-    _check_same_as_array(name, learner, X, frame, "a pandas DataFrame")
-
-
-@torch_check(predicts)
-def check_polars_frame_equals_array(name: str, learner: Any) -> None:
-    """Check that a polars DataFrame gives the same bits as an array."""
-    X, _ = toy(learner)
-    frame = _frame("polars", X, _names(X))
-    _check_same_as_array(name, learner, X, frame, "a polars DataFrame")
-
-
-@torch_check(predicts)
-def check_column_names_of_any_script_work(name: str, learner: Any) -> None:
-    """Check that names with accents, spaces and signs work as any other names."""
-    X, _ = toy(learner)
-    frame = _frame("pandas", X, ["größe", "長さ [cm]", "a.b/c__d", ""])
-    _check_same_as_array(name, learner, X, frame, "columns named größe, 長さ, a.b/c__d")
-
-
-@torch_check(predicts)
-def check_columns_are_known_by_name(name: str, learner: Any) -> None:
-    """Check that reordered or unknown columns are not taken for the ones of fit.
-
-    Reordered ones are refused, or give the same predictions; unknown ones are refused.
-    """
-    X, y = toy(learner)
-    names = _names(X)
-    frame = _frame("pandas", X, names)
-    fitted = quick(learner).fit(frame, y)
-    require_fitted(fitted, "feature_names_in_")
-    found = list(fitted.feature_names_in_)
-    assert found == names, (
-        f"feature_names_in_ of {name} is {found} after fit on columns {names}. "
-        f"{_CONVERT}"
-    )
-    expected = outputs(fitted, frame)
-    try:
-        reordered = outputs(fitted, frame[names[::-1]])
-    except ValueError:
-        with must_refuse(name, "reordered columns", "feature names"):
-            outputs(fitted, frame[names[::-1]])
-    else:
-        what = "columns in another order"
-        assert_same(name, learner, reordered, expected, what, _CONVERT)
-    with must_refuse(name, "columns that fit has not seen", "unknown"):
-        outputs(fitted, frame.rename(columns={names[1]: "unknown"}))
-    with must_refuse(name, "a frame without one of the columns of fit", names[1]):
-        outputs(fitted, frame.drop(columns=names[1]))
 
 
 @torch_check(predicts)
@@ -374,32 +291,6 @@ def check_missing_values_are_taken(name: str, learner: Any) -> None:
     with must_work(name, "predict with NaN in X after a fit without", advice):
         fitted = quick(learner).fit(X, y)
         assert_finite(name, fitted, bad, "a fit without NaN, for rows with NaN,")
-
-
-@torch_check(predicts, takes_categories)
-def check_categories_are_taken(name: str, learner: Any) -> None:
-    """Check that a column of categories is learned from, and unseen ones do no harm.
-
-    For learners with scikit-learn's tag input_tags.categorical.
-    """
-    X, y = toy(learner)
-    frame = _frame("pandas", X, _names(X))
-
-    def colored(colors: Any) -> Any:
-        known = ["blue", "green", "red"]
-        column = import_module("pandas").Categorical(colors, categories=known)
-        return frame.assign(color=column)
-
-    advice = "Encode them in fit, or take back the tag input_tags.categorical."
-    with must_work(name, "fit and predict with a column of categories", advice):
-        fitted = quick(learner).fit(colored(np.where(y > y.mean(), "red", "blue")), y)
-        red, blue = (outputs(fitted, colored([c] * len(y))) for c in ("red", "blue"))
-    assert not np.array_equal(red, blue), (
-        f"Outputs of {name} do not depend on a column of categories. {advice}"
-    )
-    green = colored(["green"] * len(y))
-    with must_work(name, "predict with a category that fit has not seen", advice):
-        assert_finite(name, fitted, green, "predict with an unseen category")
 
 
 @torch_check(predicts)

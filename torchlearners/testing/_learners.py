@@ -12,6 +12,7 @@ from torchlearners.testing import (
     _determinism,
     _ecosystem,
     _effects,
+    _frames,
     _inputs,
     _interface,
     _learning,
@@ -56,7 +57,7 @@ def torch_checks() -> dict[str, tuple[Check, ...]]:
     """
     return {
         "structure": _checks_of(_structure, _interface),
-        "data": _checks_of(_inputs, _targets),
+        "data": _checks_of(_inputs, _frames, _targets),
         "learning": _checks_of(_learning, _weighting),
         "control": _checks_of(_control, _effects, _stopping),
         "determinism": _checks_of(_determinism),

@@ -93,6 +93,15 @@ class SortsColumns(SmallOnInputs):
     _in_predict = _in_fit
 
 
+class MakesNamesOfNumbers(SmallOnInputs):
+    """Takes columns named by numbers for columns named by words."""
+
+    def _in_fit(self, X):
+        return X.rename(columns=str) if hasattr(X, "iloc") else X
+
+    _in_predict = _in_fit
+
+
 class ForgetsColumnNames(SmallOnInputs):
     """Takes the columns of a frame by position, whatever they are called."""
 
@@ -286,13 +295,14 @@ class TakesCategories(SmallOnInputs):
         self._categories = {
             column: X[column].unique().tolist()
             for column in getattr(X, "columns", [])
-            if str(X[column].dtype) == "category"
+            if str(X[column].dtype) in ("category", "str", "object")
         }
         return self._in_predict(X)
 
     def _in_predict(self, X):
         for column, seen in self._categories.items():
-            X = X.assign(**{column: self._codes(X[column], seen)})
+            X = X.copy()
+            X[column] = self._codes(X[column], seen)
         return X
 
     def _codes(self, values, seen):
@@ -362,6 +372,7 @@ MUTANTS = [
         ),
     ),
     Mutant(SortsColumns(), "check_column_names_of_any_script_work"),
+    Mutant(MakesNamesOfNumbers(), "check_column_names_may_be_numbers"),
     Mutant(TakesColumnsByPosition(), "check_columns_are_known_by_name"),
     Mutant(
         ForgetsColumnNames(),
