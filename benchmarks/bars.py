@@ -1,6 +1,6 @@
 """Print figures of the package's structure beside their bars: ``make bars``.
 
-What a bar counts is told by its function's docstring. Most read the source, without that
+What a bar counts is told by its docstring. Most read the source, without that
 of the test kit; two fit a learner. A bar that is missed does not fail the command.
 """
 
