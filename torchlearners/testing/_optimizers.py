@@ -25,7 +25,13 @@ from torchlearners.testing._declared import (
 from torchlearners.testing._kinds import torch_check
 from torchlearners.testing._probe import quick, toy
 from torchlearners.testing._runner import CheckReport, run_checks
-from torchlearners.training import Optimizer, build_optimizer, to_plain, to_tensors
+from torchlearners.training import (
+    Optimizer,
+    build_optimizer,
+    group_options,
+    to_plain,
+    to_tensors,
+)
 
 _checks_optimizers = partial(torch_check, subject="optimizer")
 # How torch computes a step, not what it computes.
@@ -33,20 +39,38 @@ _ROUTES = {"params", "fused", "foreach", "capturable", "differentiable"}
 
 
 def _weights() -> list[nn.Parameter]:
-    return [nn.Parameter(torch.linspace(1, 2, 4)), nn.Parameter(torch.ones(2, 2))]
+    """Return a vector and the matrices of an input, a hidden and an output layer."""
+    hidden = torch.linspace(1, 2, 4).view(2, 2)
+    values = torch.linspace(1, 2, 4), torch.ones(2, 2), hidden, torch.ones(2, 2)
+    return [nn.Parameter(value) for value in values]
+
+
+def _as_module(weights: list[Any]) -> nn.Module:
+    """Return a network that has those weights."""
+    layers = []
+    for weight in weights[1:]:
+        layers.append(nn.Linear(2, 2, bias=False, device="meta"))
+        layers[-1].weight = weight
+    module = nn.Sequential(*layers)
+    module.register_parameter("vector", weights[0])
+    return module
 
 
 def _cost(weights: list[Any]) -> Tensor:
     """Return a convex function with another curvature in each direction."""
-    first, second = weights
+    vector, *matrices = weights
     bends = torch.tensor([1.0, 2.0, 3.0, 4.0])
-    return (bends * first**2 + first.cosh().log()).sum() + (second - 0.5).square().sum()
+    of_vector = (bends * vector**2 + vector.cosh().log()).sum()
+    return of_vector + sum((matrix - 0.5).square().sum() for matrix in matrices)
 
 
 def _build(
     name: str, optimizer: Any, weights: Any, lr: float = 0.1, weight_decay: float = 0.0
 ) -> Any:
-    built = build_optimizer(optimizer, weights, lr, weight_decay)
+    options = group_options(optimizer, _as_module(weights))
+    named = dict(_as_module(weights).named_parameters())
+    own = {named[key]: value for key, value in options.items()}
+    built = build_optimizer(optimizer, weights, lr, weight_decay, own)
     assert isinstance(built, torch.optim.Optimizer), (
         f"{name}.build returned a {type(built).__name__}; it must be an optimizer of "
         "torch."
@@ -81,8 +105,10 @@ def _ends(name: str, optimizer: Any, **settings: float) -> list[Tensor]:
 
 def _namesake(optimizer: Any) -> Any:
     """Return the class of torch.optim that has the name, or is named, else None."""
-    named = getattr(torch.optim, type(optimizer).__name__, None)
-    return named or getattr(optimizer, "torch_class", None)
+    declared = getattr(optimizer, "torch_class", None)
+    if declared is not None and declared.__module__.startswith("torchlearners."):
+        return None  # it does more than its namesake, as Muon does for vectors
+    return getattr(torch.optim, type(optimizer).__name__, None) or declared
 
 
 def _has_namesake(optimizer: Any) -> bool:

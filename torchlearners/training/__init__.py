@@ -17,6 +17,7 @@ from torchlearners.training._criterion import Criterion, Loss, weighted_mean
 from torchlearners.training._descriptors import Descriptor, promote
 from torchlearners.training._devices import resolve_device
 from torchlearners.training._distributional import Distributional, Gaussian, Quantile
+from torchlearners.training._lion import Lion
 from torchlearners.training._losses import (
     LOSSES,
     MAE,
@@ -26,19 +27,23 @@ from torchlearners.training._losses import (
     Huber,
     build_loss,
 )
+from torchlearners.training._muon import Muon
 from torchlearners.training._net import Net
+from torchlearners.training._optimizer import Optimizer
+from torchlearners.training._optimizer_choice import (
+    OPTIMIZERS,
+    build_optimizer,
+    group_options,
+)
 from torchlearners.training._optimizers import (
     LBFGS,
-    OPTIMIZERS,
     SGD,
     Adagrad,
     Adam,
     AdamW,
     NAdam,
-    Optimizer,
     RAdam,
     RMSprop,
-    build_optimizer,
 )
 from torchlearners.training._stacked import StackedNets
 from torchlearners.training._state import (
@@ -72,7 +77,9 @@ __all__ = [
     "Distributional",
     "Gaussian",
     "Huber",
+    "Lion",
     "Loss",
+    "Muon",
     "NAdam",
     "Net",
     "Optimizer",
@@ -88,6 +95,7 @@ __all__ = [
     "batch_sizes",
     "build_loss",
     "build_optimizer",
+    "group_options",
     "inference",
     "load_net_state",
     "load_training_state",

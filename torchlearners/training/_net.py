@@ -25,7 +25,7 @@ from torchlearners.nn import (
 )
 from torchlearners.training._batches import Batch, Batches, TensorData
 from torchlearners.training._losses import Criterion
-from torchlearners.training._optimizers import build_optimizer
+from torchlearners.training._optimizer_choice import build_optimizer, group_options
 from torchlearners.training._state import load_training_state
 from torchlearners.training._steps import Steps
 
@@ -173,15 +173,20 @@ class Net(Steps):
 
     def initialize_optimizer(self, triggered_directly: bool | None = None) -> Net:
         """Build the optimizer over the parameters that require a gradient."""
-        self._trainable = [
+        trainable = self._trainable = [
             (name, p) for name, p in self.module_.named_parameters() if p.requires_grad
         ]
+        options = group_options(self.optimizer, self.module_)
+        own = self.own_settings
         self.optimizer_ = build_optimizer(
             self.optimizer,
-            [p for _, p in self._trainable],
+            [p for _, p in trainable],
             self.lr,
             self.weight_decay,
-            {p: self.own_settings.get(name, {}) for name, p in self._trainable},
+            {
+                p: {**options.get(name, {}), **own.get(name, {})}
+                for name, p in trainable
+            },
         )
         for group in self.optimizer_.param_groups:
             # torch's schedulers look for it where training goes on.

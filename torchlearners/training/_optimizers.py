@@ -2,91 +2,27 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from typing import Any, ClassVar
 
 import torch
-from torch import nn
 
-from torchlearners._compat import same_device_and_dtype
 from torchlearners.params import (
-    SequenceOf,
     boolean,
     fraction,
     non_negative,
     one_of,
     optional,
     param,
-    positive,
     positive_int,
 )
-from torchlearners.training._descriptors import Descriptor, promote
 from torchlearners.training._fused import FusedAdam, FusedAdamW, FusedSGD
-
-
-class Optimizer(Descriptor):
-    """Base of the optimizers; learning rate and weight decay belong to the learner."""
-
-    torch_class: ClassVar[Any]  # a torch.optim class
-    fused_class: ClassVar[Any] = None
-
-    def build(
-        self, parameters: Iterable[Any], lr: float, weight_decay: float
-    ) -> torch.optim.Optimizer:
-        """Return torch's optimizer over `parameters`.
-
-        Parameters
-        ----------
-        parameters : iterable of torch.nn.Parameter or of dict
-            The latter as torch's parameter groups: "params", and what they have of
-            their own.
-        lr : float
-            Learning rate.
-        weight_decay : float
-            As the torch class of the same name means it.
-
-        Returns
-        -------
-        torch.optim.Optimizer
-            With a single fused kernel call a step where torch has one.
-
-        Raises
-        ------
-        InvalidParameterError
-            Where a parameter of this object is out of range.
-        """
-        self._validate_params()
-        parameters = list(parameters)
-        settings = {"lr": lr, "weight_decay": weight_decay, **self.settings()}
-        if self.fused_class is not None and same_device_and_dtype(_each(parameters)):
-            return self.fused_class(parameters, **settings)
-        return self.torch_class(parameters, **settings)
-
-    def settings(self) -> dict[str, Any]:
-        """Return the keyword arguments for the torch class."""
-        return self.get_params(deep=False)
-
-
-def _each(parameters: list[Any]) -> list[nn.Parameter]:
-    """Return the parameters of groups; those that are in none as they are."""
-    groups = [p["params"] if isinstance(p, dict) else [p] for p in parameters]
-    return [p for group in groups for p in group]
-
-
-def _betas(default: tuple[float, float]) -> Any:
-    return param(
-        default=default,
-        check=[SequenceOf(fraction, length=2)],
-        doc="Decay rates of the running means of the gradient and of its square.",
-    )
-
-
-def _eps(default: float) -> Any:
-    return param(
-        default=default,
-        check=positive,
-        doc="Added to the denominator for numerical stability.",
-    )
+from torchlearners.training._optimizer import (
+    Optimizer,
+    declared_betas,
+    declared_eps,
+    each_parameter,
+)
 
 
 class Adam(Optimizer):
@@ -106,8 +42,8 @@ class Adam(Optimizer):
     Adam(betas=(0.9, 0.99))
     """
 
-    betas: tuple[float, float] = _betas((0.9, 0.999))
-    eps: float = _eps(1e-8)
+    betas: tuple[float, float] = declared_betas((0.9, 0.999))
+    eps: float = declared_eps(1e-8)
     amsgrad: bool = param(
         default=False,
         check=boolean,
@@ -193,7 +129,7 @@ class RMSprop(Optimizer):
     alpha: float = param(
         default=0.99, check=fraction, doc="Decay rate of the mean of squares."
     )
-    eps: float = _eps(1e-8)
+    eps: float = declared_eps(1e-8)
     momentum: float = param(
         default=0.0, check=fraction, doc="Share of the last step that is kept."
     )
@@ -229,7 +165,7 @@ class Adagrad(Optimizer):
     initial_accumulator_value: float = param(
         default=0.0, check=non_negative, doc="Start of the sum of squares."
     )
-    eps: float = _eps(1e-10)
+    eps: float = declared_eps(1e-10)
 
     torch_class = torch.optim.Adagrad
 
@@ -250,8 +186,8 @@ class NAdam(Optimizer):
     NAdam(momentum_decay=0.01)
     """
 
-    betas: tuple[float, float] = _betas((0.9, 0.999))
-    eps: float = _eps(1e-8)
+    betas: tuple[float, float] = declared_betas((0.9, 0.999))
+    eps: float = declared_eps(1e-8)
     momentum_decay: float = param(
         default=4e-3, check=non_negative, doc="Decay rate of the momentum schedule."
     )
@@ -280,8 +216,8 @@ class RAdam(Optimizer):
     RAdam()
     """
 
-    betas: tuple[float, float] = _betas((0.9, 0.999))
-    eps: float = _eps(1e-8)
+    betas: tuple[float, float] = declared_betas((0.9, 0.999))
+    eps: float = declared_eps(1e-8)
 
     torch_class = torch.optim.RAdam
 
@@ -343,85 +279,4 @@ class LBFGS(Optimizer):
         settings = self.get_params(deep=False)
         settings["line_search_fn"] = settings.pop("line_search")
         # A step has one length for all parameters.
-        return torch.optim.LBFGS(_each(list(parameters)), lr=lr, **settings)
-
-
-OPTIMIZERS: dict[str, type[Optimizer]] = {
-    "adagrad": Adagrad,
-    "adam": Adam,
-    "adamw": AdamW,
-    "lbfgs": LBFGS,
-    "nadam": NAdam,
-    "radam": RAdam,
-    "rmsprop": RMSprop,
-    "sgd": SGD,
-}
-
-
-def build_optimizer(
-    choice: Any,
-    parameters: Iterable[nn.Parameter],
-    lr: float,
-    weight_decay: float,
-    own_settings: Mapping[nn.Parameter, dict[str, float]] | None = None,
-) -> torch.optim.Optimizer:
-    """Return the torch optimizer that a learner's `optimizer` parameter stands for.
-
-    Parameters
-    ----------
-    choice : str, Optimizer or class
-        A name in `OPTIMIZERS`, one of our objects, or a `torch.optim.Optimizer` class,
-        which is called with ``lr`` and, where it is not 0, ``weight_decay``.
-    parameters : iterable of torch.nn.Parameter
-    lr, weight_decay : float
-    own_settings : dict, default=None
-        For some of `parameters` what they have of their own, such as
-        ``{"lr": 0.01, "weight_decay": 0.0}``: further groups of the optimizer.
-
-    Returns
-    -------
-    torch.optim.Optimizer
-
-    Examples
-    --------
-    >>> import torch
-    >>> from torchlearners.training import build_optimizer
-    >>> weights = [torch.nn.Parameter(torch.zeros(2))]
-    >>> type(build_optimizer(torch.optim.SGD, weights, 0.1, 0.0)).__name__
-    'SGD'
-    """
-    choice = promote(choice, OPTIMIZERS)
-    parameters = _groups(parameters, own_settings or {})
-    if isinstance(choice, Optimizer):
-        return choice.build(parameters, lr, weight_decay)
-    if not (isinstance(choice, type) and issubclass(choice, torch.optim.Optimizer)):
-        raise TypeError(
-            f"optimizer={choice!r} is not an optimizer; give one of "
-            f"{sorted(OPTIMIZERS)}, an object of torchlearners.training, or a "
-            "torch.optim class."
-        )
-    settings = {"lr": lr}
-    if weight_decay:
-        settings["weight_decay"] = weight_decay
-    if issubclass(choice, torch.optim.LBFGS):
-        parameters = _each(parameters)  # a step has one length for all
-    make: Any = choice  # its constructor is that of the subclass
-    return make(parameters, **settings)
-
-
-def _groups(
-    parameters: Iterable[nn.Parameter],
-    own_settings: Mapping[nn.Parameter, dict[str, float]],
-) -> list[Any]:
-    """Return the parameters, in groups where some have settings of their own."""
-    groups: dict[tuple[tuple[str, float], ...], list[nn.Parameter]] = {}
-    for parameter in parameters:
-        settings = tuple(sorted(own_settings.get(parameter, {}).items()))
-        groups.setdefault(settings, []).append(parameter)
-    if groups.keys() == {()}:
-        return groups[()]
-    # The common settings stand first, where callbacks read them.
-    return [
-        {"params": groups[settings], **dict(settings)}
-        for settings in sorted(groups, key=len)
-    ]
+        return torch.optim.LBFGS(each_parameter(list(parameters)), lr=lr, **settings)
