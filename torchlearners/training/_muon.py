@@ -63,7 +63,7 @@ def hidden_matrices(module: nn.Module) -> list[str]:
 
 
 def _maps_linearly(owner: nn.Module, weight: Tensor) -> bool:
-    if isinstance(owner, nn.modules.conv._ConvNd):
+    if isinstance(owner, nn.Conv1d | nn.Conv2d | nn.Conv3d):
         return True
     sizes = getattr(owner, "out_features", None), getattr(owner, "in_features", None)
     return tuple(weight.shape) == sizes
