@@ -219,7 +219,7 @@ def test_a_name_stands_for_the_loss_with_default_parameters(name, target):
         (
             "cross_entropy",
             "values",
-            r"\['gaussian', 'huber', 'mae', 'mse', 'quantile'\]",
+            r"\['gamma', 'gaussian', 'huber', 'mae', 'mse', 'poisson', 'quantile', ",
         ),
     ],
 )

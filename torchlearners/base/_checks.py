@@ -160,6 +160,29 @@ def check_same_outputs(learner: Any, spec: DataSpec, fitted: DataSpec) -> None:
         )
 
 
+def check_same_domain(learner: Any, target: Target) -> None:
+    """Raise where the loss now wants y scaled otherwise than it was in the fit before.
+
+    Parameters
+    ----------
+    learner : TorchLearner
+    target : Target
+        Of that fit.
+
+    Raises
+    ------
+    ValueError
+        Where it does.
+    """
+    domain = getattr(target, "domain", None)
+    if domain is not None and domain != learner._criterion(target).loss.domain:
+        raise ValueError(
+            f"loss={learner.loss!r} is for other values of y than that of the fit "
+            f"before, whose network was trained on {domain} ones. Set the loss of that "
+            "fit again, or start anew: with warm_start=False, or from a clone."
+        )
+
+
 def training_identity(
     learner: Any,
     net: Net,

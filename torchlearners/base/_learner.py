@@ -14,6 +14,7 @@ from torchlearners._compat import CallbackSupportMixin, callback_teardown
 from torchlearners.base._checks import (
     as_module,
     check_network,
+    check_same_domain,
     check_same_outputs,
     training_identity,
 )
@@ -244,6 +245,7 @@ class TorchLearner(
         spec = columns.spec(self._n_outputs(target), target.kind, n_fitted)
         if continuing:
             check_same_outputs(self, spec, self._spec)
+            check_same_domain(self, target)
         generator = torch.Generator().manual_seed(seed)
         state = net_state(self.net_) if continuing else None
         callbacks = training_callbacks(

@@ -137,7 +137,8 @@ class LearnerParameters(Parameters, BaseEstimator):
         "a `torch.nn` loss, or a function of outputs and encoded targets. "
         '"auto" is cross-entropy for classes, binary cross-entropy for multilabel '
         'targets and the mean squared error for values; "quantile" and "gaussian" '
-        "predict distributions of values.",
+        'predict distributions of values, "poisson", "gamma" and "tweedie" means of '
+        "counts and amounts.",
     )
     grad_clip: float | None = param(
         default=None,

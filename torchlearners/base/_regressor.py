@@ -77,7 +77,9 @@ class RegressorLearner(RegressorMixin, EnsembleLearner):
         X : array-like of shape (n_samples, n_features)
             Training rows.
         y : array-like of shape (n_samples,) or (n_samples, n_targets)
-            Values to predict; standardized inside.
+            Values to predict; standardized inside, or divided by their mean with
+            ``loss="poisson"``, ``"gamma"`` and ``"tweedie"``, which take no negative
+            ones.
         sample_weight : array-like of shape (n_samples,), default=None
             Relative weights of the rows; rows of weight 0 are left out.
         X_val, y_val, sample_weight_val : array-like, default=None
@@ -227,7 +229,9 @@ class RegressorLearner(RegressorMixin, EnsembleLearner):
         if y.ndim == 2 and y.shape[1] == 1:
             y = column_or_1d(y, warn=True)
         n_values = 1 if y.ndim == 1 else y.shape[1]
-        return ValueTarget(n_values, flat=y.ndim == 1, clamp=self._clamps())
+        target = ValueTarget(n_values, flat=y.ndim == 1, clamp=self._clamps())
+        target.domain = self._criterion(target).loss.domain
+        return target
 
     def _clamps(self) -> bool:
         """Tell whether predictions stay in the range of the training rows."""
@@ -239,6 +243,8 @@ class RegressorLearner(RegressorMixin, EnsembleLearner):
     def __sklearn_tags__(self) -> Any:
         tags = super().__sklearn_tags__()
         tags.target_tags.multi_output = True
+        domain = getattr(promote(self.loss, LOSSES), "domain", "real")
+        tags.target_tags.positive_only = domain != "real"
         return tags
 
 

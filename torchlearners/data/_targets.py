@@ -227,8 +227,11 @@ class MultilabelTarget(Target):
         return yes - logsumexp(log_expit(-outputs), axis=0)
 
 
+_DOMAINS = {"non-negative": "at least 0", "positive": "above 0"}
+
+
 class ValueTarget(Target):
-    """One or several numbers a row, standardized for training.
+    """One or several numbers a row, scaled for training.
 
     Parameters
     ----------
@@ -242,6 +245,9 @@ class ValueTarget(Target):
         Whether predictions stay in the range of the training rows.
     lowest, highest : ndarray of shape (n_values,) or None
         That range, in the units of y.
+    domain : {"real", "non-negative", "positive"}, default="real"
+        Which values there may be. Real ones are standardized. Others are divided by
+        their mean, and what is predicted is such a ratio.
 
     Examples
     --------
@@ -265,6 +271,7 @@ class ValueTarget(Target):
         clamp: bool = False,
         lowest: Any = None,
         highest: Any = None,
+        domain: str = "real",
     ) -> None:
         self.n_values = n_values
         self.flat = flat
@@ -273,6 +280,7 @@ class ValueTarget(Target):
         self.clamp = clamp
         self.lowest = lowest
         self.highest = highest
+        self.domain = domain
 
     @property
     def n_outputs(self) -> int:
@@ -289,7 +297,22 @@ class ValueTarget(Target):
                 f"y has {values.shape[1]} columns, but the first fit had "
                 f"{self.n_values}."
             )
+        self._check_domain(values)
         return values
+
+    def _check_domain(self, values: np.ndarray) -> None:
+        if self.domain == "real":
+            return
+        outside = values < 0 if self.domain == "non-negative" else values <= 0
+        if outside.any():
+            row, _ = np.argwhere(outside)[0]
+            raise ValueError(
+                "Some value(s) of y are out of the valid range of the loss: y is "
+                f"{values[outside][0]:g} in row {row}, and all must be "
+                f"{_DOMAINS[self.domain]}. Leave such rows out, or choose another "
+                'loss: "mse" and "gaussian" take any value, "poisson" and '
+                '"tweedie" take 0.'
+            )
 
     def fit(self, codes: np.ndarray, weight: np.ndarray | None) -> None:
         """Learn center and scale of each column, and its range."""
@@ -301,9 +324,12 @@ class ValueTarget(Target):
                 f"The spread of y is too large for a float (largest value "
                 f"{np.abs(codes).max():g}). Rescale y, or predict its logarithm."
             )
+        if self.domain != "real":
+            mean = self.center
+            self.center, self.scale = 0 * mean, np.where(mean > 0, mean, 1.0)
 
     def tensor(self, codes: np.ndarray) -> torch.Tensor:
-        """Return standardized float32 values of shape (n_samples, n_values)."""
+        """Return scaled float32 values of shape (n_samples, n_values)."""
         return torch.as_tensor((codes - self.center) / self.scale, dtype=torch.float32)
 
     def labels(self, encoded: np.ndarray) -> np.ndarray:
@@ -318,7 +344,7 @@ class ValueTarget(Target):
         )
 
     def spread(self, outputs: np.ndarray) -> np.ndarray:
-        """Return standardized distances in the units of y; targets as in `predict`."""
+        """Return scaled distances in the units of y; targets as in `predict`."""
         return self._shaped(outputs.astype(np.float64) * self.scale)
 
     def _shaped(self, values: np.ndarray) -> np.ndarray:

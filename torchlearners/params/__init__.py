@@ -16,6 +16,7 @@ from torchlearners.params._checks import (
     positive,
     positive_fraction,
     positive_int,
+    within,
 )
 from torchlearners.params._parameters import REQUIRED, Parameters, did_you_mean, param
 
@@ -35,4 +36,5 @@ __all__ = [
     "positive",
     "positive_fraction",
     "positive_int",
+    "within",
 ]

@@ -30,6 +30,18 @@ boolean: Check = ["boolean"]
 """True or False."""
 
 
+def within(low: float, high: float) -> Check:
+    """Allow a number in [low, high].
+
+    Examples
+    --------
+    >>> from torchlearners.params import within
+    >>> str(within(1, 3)[0])
+    'a float in the range [1.0, 3.0]'
+    """
+    return [Interval(Real, low, high, closed="both")]
+
+
 def optional(check: Check) -> Check:
     """Allow None besides what `check` allows.
 

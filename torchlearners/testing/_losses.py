@@ -36,6 +36,8 @@ _checks_losses = partial(torch_check, subject="loss")
 def _batch(loss: Any, kind: str) -> tuple[Tensor, list[Tensor], Tensor]:
     """Return good outputs, outputs that are worse, and the targets of both."""
     good, worse, target = _points(kind)
+    if _is_declared(loss) and loss.domain != "real":
+        good, *worse = (_outputs_that_predict(loss, x) for x in (good, *worse))
     more = loss.outputs_per_value - 1 if _is_declared(loss) else 0
     # The first output of each value is as for a loss with a single one.
     good, *worse = (
@@ -56,6 +58,13 @@ def _points(kind: str) -> tuple[Tensor, list[Tensor], Tensor]:
         return 8 * labels - 4, [4 - 8 * labels], labels
     values = 1.5 + torch.linspace(0, 1, _N_ROWS)[:, None]
     return values, [values + 0.5, values - 0.5], values.clone()
+
+
+def _outputs_that_predict(loss: Any, points: Tensor) -> Tensor:
+    """Return outputs of a loss with one output for each value that ascends with it."""
+    grid = np.linspace(-5, 5, 10_001)
+    read = loss.read_points(grid[:, None])[:, 0]
+    return torch.as_tensor(np.interp(points.numpy(), read, grid)).float()
 
 
 def _some_outputs(loss: Any, kind: str) -> Tensor:
@@ -265,6 +274,8 @@ def check_loss_trains_a_learner(name: str, loss: Any) -> None:
     X, y = toy(learner)
     if kind == "labels":
         y = np.stack([y == 0, y == 1], axis=1).astype(int)
+    if _is_declared(loss) and loss.domain != "real":
+        y = y - y.min() + 1
     fitted = quick(learner, loss=loss, hidden_layer_sizes=(8,), lr=0.05, max_epochs=10)
     with must_work(name, f"fit of a learner for {kind}", "Return one value, a mean."):
         losses = fitted.fit(X, y).history_[:, "train_loss"]
@@ -322,8 +333,9 @@ def check_loss_parameters_are_reached_from_a_learner(name: str, loss: Any) -> No
 def check_loss_reads_its_outputs(name: str, loss: Any) -> None:
     """Check that outputs are read as one number for each class, label or value.
 
-    And, where the loss tells of them, that quantiles do not cross, standard deviations
-    are positive, and members of an ensemble that agree predict what each of them does.
+    And that they are in the domain of the loss, and, where the loss tells of them, that
+    quantiles do not cross, standard deviations are positive, and members of an ensemble
+    that agree predict what each of them does.
     """
     outputs = _some_outputs(loss, loss.target)
     outputs = torch.cat([outputs, 2 * outputs], dim=1)
@@ -331,6 +343,10 @@ def check_loss_reads_its_outputs(name: str, loss: Any) -> None:
     expected = _N_ROWS, values.shape[1] // loss.outputs_per_value
     points = loss.read_points(values)
     _require_shape(name, "read_points", points, expected)
+    assert loss.domain == "real" or (points > 0).all(), (
+        f"{name} is for {loss.domain} values, and read_points returns {points.min():g}."
+        " It must return the mean on the scale of the values, as exp(outputs)."
+    )
     if hasattr(loss, "read_quantiles"):
         at = np.asarray(loss.default_quantiles())
         found = loss.read_quantiles(values, at)

@@ -18,6 +18,7 @@ from torchlearners.training._descriptors import Descriptor, promote
 from torchlearners.training._devices import resolve_device
 from torchlearners.training._distributional import Distributional, Gaussian, Quantile
 from torchlearners.training._lion import Lion
+from torchlearners.training._log_link import Gamma, LogLink, Poisson, Tweedie
 from torchlearners.training._losses import (
     LOSSES,
     MAE,
@@ -75,20 +76,24 @@ __all__ = [
     "CrossEntropy",
     "Descriptor",
     "Distributional",
+    "Gamma",
     "Gaussian",
     "Huber",
     "Lion",
+    "LogLink",
     "Loss",
     "Muon",
     "NAdam",
     "Net",
     "Optimizer",
+    "Poisson",
     "Quantile",
     "RAdam",
     "RMSprop",
     "RegressorNet",
     "StackedNets",
     "TensorData",
+    "Tweedie",
     "as_array",
     "automatic_batch_size",
     "balanced_order",

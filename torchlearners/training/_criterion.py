@@ -53,6 +53,15 @@ class Loss(Descriptor):
         """Number of outputs for each class, label or target; they stand together."""
         return 1
 
+    @property
+    def domain(self) -> str:
+        """Which numbers y may hold: "real", "non-negative" or "positive".
+
+        Real ones are standardized for training. All others are divided by their mean,
+        which leaves 0 where it is.
+        """
+        return "real"
+
     def read_points(self, outputs: np.ndarray) -> np.ndarray:
         """Return what outputs predict, one number for each class, label or target.
 

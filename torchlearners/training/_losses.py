@@ -13,6 +13,7 @@ from torchlearners.params import did_you_mean, fraction, param, positive
 from torchlearners.training._criterion import Criterion, Loss, weighted_mean
 from torchlearners.training._descriptors import promote
 from torchlearners.training._distributional import Gaussian, Quantile
+from torchlearners.training._log_link import Gamma, Poisson, Tweedie
 
 
 class CrossEntropy(Loss):
@@ -154,11 +155,35 @@ class Huber(Loss):
 LOSSES: dict[str, type[Loss]] = {
     "binary_cross_entropy": BinaryCrossEntropy,
     "cross_entropy": CrossEntropy,
+    "gamma": Gamma,
     "gaussian": Gaussian,
     "huber": Huber,
     "mae": MAE,
     "mse": MSE,
+    "poisson": Poisson,
     "quantile": Quantile,
+    "tweedie": Tweedie,
+}
+
+_OF_COUNTS = 'the logarithm of the mean of y as it is given; take loss="poisson"'
+_OF_SPREAD = 'a variance beside them; take loss="gaussian"'
+_OF_PROBABILITIES = 'probabilities, not logits; take loss="binary_cross_entropy"'
+_OF_SIGNS = 'targets of -1 and 1; take loss="binary_cross_entropy", of a classifier'
+
+# Losses of torch for which outputs are not what learners read of them.
+_READ_OTHERWISE: dict[Any, str] = {
+    nn.BCELoss: _OF_PROBABILITIES,
+    F.binary_cross_entropy: _OF_PROBABILITIES,
+    nn.GaussianNLLLoss: _OF_SPREAD,
+    F.gaussian_nll_loss: _OF_SPREAD,
+    nn.HingeEmbeddingLoss: _OF_SIGNS,
+    F.hinge_embedding_loss: _OF_SIGNS,
+    nn.KLDivLoss: 'logarithms of probabilities; take loss="cross_entropy"',
+    F.kl_div: 'logarithms of probabilities; take loss="cross_entropy"',
+    nn.PoissonNLLLoss: _OF_COUNTS,
+    F.poisson_nll_loss: _OF_COUNTS,
+    nn.SoftMarginLoss: _OF_SIGNS,
+    F.soft_margin_loss: _OF_SIGNS,
 }
 
 
@@ -181,7 +206,8 @@ def build_loss(choice: Any, target: str) -> Criterion:
     Raises
     ------
     ValueError
-        Where the loss is for another kind of target, or its name is unknown.
+        Where the loss is for another kind of target, its name is unknown, or it is one
+        of torch whose outputs are no class scores, logits or values.
 
     Examples
     --------
@@ -216,7 +242,19 @@ def build_loss(choice: Any, target: str) -> Criterion:
             f"loss={choice!r} is not a loss; give one of {fitting}, an object of "
             "torchlearners.training, a torch.nn loss, or a function."
         )
-    return _ForeignCriterion(choice() if isinstance(choice, type) else choice)
+    foreign = choice() if isinstance(choice, type) else choice
+    _check_read_alike(foreign)
+    return _ForeignCriterion(foreign)
+
+
+def _check_read_alike(loss: Any) -> None:
+    """Raise where outputs trained by a loss are not what predictions are read from."""
+    for theirs, wanted in _READ_OTHERWISE.items():
+        if loss is theirs or (isinstance(theirs, type) and isinstance(loss, theirs)):
+            raise ValueError(
+                f"loss={loss!r} does not go with how a learner reads the outputs of "
+                f"its network: it wants {wanted}."
+            )
 
 
 def loss_of_members(

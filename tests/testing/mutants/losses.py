@@ -6,7 +6,7 @@ from torch.nn import functional as F
 from mutants import Mutant
 from torchlearners.params import param, positive
 from torchlearners.testing import check_loss
-from torchlearners.training import Criterion, Gaussian, Loss, Quantile
+from torchlearners.training import Criterion, Gaussian, Loss, Poisson, Quantile
 
 
 class _Squared(Loss):
@@ -173,6 +173,19 @@ class ForgetsTheSpread(Gaussian):
         return super().read_points(outputs)[..., None] + 0 * quantiles
 
 
+class ReadsLogarithms(Poisson):
+    """Predicts the logarithm of the mean.
+
+    {parameters}
+    """
+
+    def read_points(self, outputs):
+        return outputs
+
+    def join_members(self, outputs):
+        return outputs.mean(dim=1)
+
+
 class L1(_Squared):
     """Squares what the class of torch with its name does not."""
 
@@ -190,6 +203,11 @@ MUTANTS = [
         (HidesParameter(), "check_loss_documents_parameters", ()),
         (Crosses(), "check_loss_reads_its_outputs", ()),
         (ForgetsTheSpread(), "check_loss_reads_its_outputs", ()),
+        (
+            ReadsLogarithms(),
+            "check_loss_reads_its_outputs",
+            ("check_loss_is_lower_for_better_outputs",),
+        ),
         (SmoothL1(), "check_loss_has_torchs_defaults", ()),
         (L1(), "check_loss_equals_torch", ()),
         (LeavesRowOut(), "check_loss_gives_each_row_a_gradient", ()),
