@@ -1,4 +1,6 @@
 import io
+import os
+import re
 import struct
 import sys
 import zlib
@@ -8,7 +10,7 @@ import pytest
 import torch
 from PIL import Image, ImageOps
 
-from torchlearners.data import ImageColumn, ImageFailure, decode_image
+from torchlearners.data import ImageColumn, ImageFailure, _decode, decode_image
 from torchlearners.data._decode import describe_source, read_pixels
 from torchlearners.exceptions import UnreadableImageError
 
@@ -25,6 +27,39 @@ def encoded(image, form="PNG", **options):
     file = io.BytesIO()
     image.save(file, form, **options)
     return file.getvalue()
+
+
+# Files
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="Only POSIX has FIFOs.")
+def test_a_pipe_is_refused_without_waiting_for_a_writer(tmp_path):
+    os.mkfifo(tmp_path / "a.png")
+    with pytest.raises(UnreadableImageError, match=r"a\.png .* not a regular file"):
+        decode_image(tmp_path / "a.png")
+
+
+@pytest.mark.skipif(not os.path.exists("/dev/zero"), reason="There is no /dev/zero.")
+def test_a_device_is_refused():
+    with pytest.raises(UnreadableImageError, match="not a regular file"):
+        decode_image("/dev/zero")
+
+
+def test_a_file_beyond_the_limit_is_refused(tmp_path, monkeypatch):
+    content = encoded(picture())
+    (tmp_path / "a.png").write_bytes(content)
+    monkeypatch.setattr(_decode, "_MOST_BYTES", len(content))
+    assert decode_image(tmp_path / "a.png").shape == (5, 7, 3)
+    monkeypatch.setattr(_decode, "_MOST_BYTES", len(content) - 1)
+    with pytest.raises(UnreadableImageError, match=f"more than {len(content) - 1} byt"):
+        decode_image(tmp_path / "a.png")
+
+
+@pytest.mark.parametrize("error", [FileNotFoundError, IsADirectoryError])
+def test_errors_of_files_are_those_of_python(tmp_path, error):
+    path = tmp_path if error is IsADirectoryError else tmp_path / "none.png"
+    with pytest.raises(error, match=re.escape(str(path))):
+        decode_image(path)
 
 
 # Forms of sources
@@ -304,7 +339,7 @@ def test_pillow_is_imported_only_where_a_file_is_decoded(run_script):
     out = run_script(
         "import sys, numpy as np\n"
         "before = 'PIL' in sys.modules\n"
-        "from torchlearners.data import ImageColumn, load_images\n"
+        "from torchlearners.data import _decode, ImageColumn, load_images\n"
         "X = ImageColumn([np.zeros((4, 5)), np.ones((3, 3, 3)), 'a.png'])\n"
         "load_images(X[:2], size=2), X[0], X.path(2)\n"
         "print(before, 'PIL' in sys.modules)\n"

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import io
 import os
+import stat
 import sys
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -27,6 +28,8 @@ _UPRIGHT = {
     7: lambda a: a[::-1, ::-1].swapaxes(0, 1),
     8: lambda a: np.rot90(a, 1),
 }
+# What the largest image that Pillow takes holds, uncompressed, of 16 bits a channel.
+_MOST_BYTES = 2**29
 _MODES = {1: "L", 2: "LA", 3: "RGB", 4: "RGBA"}
 
 
@@ -65,6 +68,7 @@ def decode_image(
     - A file that ends too early is an error, unless you set Pillow's
       ``ImageFile.LOAD_TRUNCATED_IMAGES``; so are more than Pillow's
       ``Image.MAX_IMAGE_PIXELS`` (about 89 million) pixels, which may be an attack.
+    - A path leads to a regular file of at most 512 MiB; pipes and devices are refused.
 
     Parameters
     ----------
@@ -154,8 +158,29 @@ def fetch(source: Any) -> Any:
     if callable(source):
         source = source()
     if isinstance(source, str | os.PathLike):
-        return Path(source).read_bytes()
+        return _read_file(source)
     return source
+
+
+def _read_file(path: str | os.PathLike[str]) -> bytes:
+    """Return what a regular file holds, and refuse what may have no end."""
+    with open(path, "rb", opener=_open_without_waiting) as file:
+        if not stat.S_ISREG(os.fstat(file.fileno()).st_mode):
+            raise UnreadableImageError(
+                "it is a pipe, socket or device, and not a regular file."
+            )
+        data = file.read(_MOST_BYTES + 1)
+    if len(data) > _MOST_BYTES:
+        raise UnreadableImageError(
+            f"the file has more than {_MOST_BYTES} bytes. Make the image smaller, or "
+            "give a function that returns its pixels."
+        )
+    return data
+
+
+def _open_without_waiting(path: str, flags: int) -> int:
+    # A FIFO would else be opened only when somebody writes to it.
+    return os.open(path, flags | getattr(os, "O_NONBLOCK", 0))
 
 
 def read_pixels(source: Any) -> Pixels:
