@@ -52,7 +52,7 @@ def training_callbacks(
     -------
     list of (name, callback)
     """
-    given = clone(list(learner._named_callbacks()), safe=False)
+    given = list(learner._named_callbacks())
     averaging = [item for item in given if _is_a(item, WeightAveraging)]
     last = [item for item in given if _is_a(item, Checkpoint)]
     return [

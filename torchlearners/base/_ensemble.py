@@ -15,6 +15,7 @@ from torchlearners._compat import (
     member_callbacks,
     open_callback_context,
 )
+from torchlearners.base._callbacks import fresh_callbacks
 from torchlearners.base._control import holds_checkpoint
 from torchlearners.base._folds import Folds
 from torchlearners.base._learner import TorchLearner
@@ -203,6 +204,8 @@ class EnsembleLearner(TorchLearner):
                 # A copy, since a fit that fails must leave the members alone.
                 member.__dict__.update(self._learned_by(self.__dict__["members_"][i]))
             members.append(member)
+        # As net_ is that of the first member, so are the user's own callbacks.
+        members[0].callbacks = self.callbacks
         return members
 
     def _as_member(self) -> dict[str, Any]:
@@ -271,6 +274,7 @@ class EnsembleLearner(TorchLearner):
             return super().__getstate__()
         again = self._learned_by(members[0]).keys() - set(_OF_MEMBERS)
         state = {k: v for k, v in vars(self).items() if k not in again}
+        state["callbacks"] = fresh_callbacks(state["callbacks"])
         state["members_"] = [member.__getstate__() for member in members]
         return state
 

@@ -436,6 +436,7 @@ class TorchLearner(
             "_fitted_params": {
                 name: clone(value, safe=False)
                 for name, value in self.get_params(deep=False).items()
+                if name != "callbacks"
             },
         }
 

@@ -11,6 +11,7 @@ from sklearn.base import clone
 from torch import nn
 
 from torchlearners._compat import BaseEstimator, Callback, Constraint, StrOptions
+from torchlearners.base._callbacks import fresh_callbacks
 from torchlearners.callbacks import SCHEDULES, Policy, Selection
 from torchlearners.params import (
     Parameters,
@@ -184,8 +185,9 @@ class LearnerParameters(Parameters, BaseEstimator):
     callbacks: list[Any] | None = param(
         default=None,
         check=optional([Callbacks()]),
-        doc="skorch callbacks, or pairs of name and callback. They are cloned in "
-        "`fit` and live in ``net_.callbacks_``.",
+        doc="skorch callbacks, or pairs of name and callback. `fit` uses these objects "
+        "themselves; a clone of the learner, as in a search, has new ones that share "
+        "what their constructors were given.",
     )
     validation_fraction: float = param(
         default=0.1,
@@ -372,6 +374,14 @@ class LearnerParameters(Parameters, BaseEstimator):
                 setattr(self, name, self._promoted(name, getattr(self, name)))
         super().set_params(**nested)
         return self
+
+    def __sklearn_clone__(self) -> Any:
+        # scikit-learn would deep-copy what callbacks hold, such as an open file.
+        bare = object.__new__(type(self))
+        bare.__dict__.update(self.__dict__, callbacks=None)
+        copied = super(LearnerParameters, bare).__sklearn_clone__()
+        copied.callbacks = fresh_callbacks(self.callbacks)
+        return copied
 
     def _check_known(self, key: str, params: dict[str, Any]) -> None:
         """Raise where no parameter `key` would exist once `params` are set."""

@@ -6,6 +6,7 @@ from typing import Any
 
 import torch
 
+from torchlearners.base._callbacks import fresh_callbacks
 from torchlearners.data import restore_target
 from torchlearners.training import net_state, resolve_device
 
@@ -15,6 +16,8 @@ class PlainState:
 
     def __getstate__(self) -> dict[str, Any]:
         state = dict(super().__getstate__())  # type: ignore[call-overload]
+        # What callbacks remember is of a training, and may refer to its net.
+        state["callbacks"] = fresh_callbacks(state["callbacks"])
         if "net_" in state:
             state["_net_state"] = net_state(state.pop("net_"))
             for name in ("_spec", "_columns", "_schema", "_target"):

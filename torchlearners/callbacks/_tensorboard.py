@@ -39,10 +39,12 @@ class TensorBoard(Parameters, BaseEstimator, Callback):
         check=["no_validation"],
         doc="A folder, or an open `torch.utils.tensorboard.SummaryWriter` (or anything "
         "with its `add_scalar`), which is left open.",
+        kw_only=False,  # as skorch's own
     )
 
     def initialize(self) -> TensorBoard:
-        """Have no writer yet."""
+        """Have no writer yet; close that of a training which an error ended."""
+        self._close()
         self._open_: Any = None
         return self
 
@@ -66,7 +68,7 @@ class TensorBoard(Parameters, BaseEstimator, Callback):
         self._close()
 
     def __del__(self) -> None:
-        # An error in training is not followed by on_train_end; the folder may be gone.
+        # After an error there was no on_train_end; the folder may be gone.
         with contextlib.suppress(OSError):
             self._close()
 

@@ -106,13 +106,13 @@ def check_callback_starts_anew_in_each_fit(name: str, callback: Any) -> None:
     """Check that a second fit does not notice that there was a first."""
     first = _fit(name, callback)
     remembered = _memory(_checked(first))
-    second = _fit(name, callback)
+    second = _fit(name, _checked(first), used=True)
     now = _memory(_checked(second))
     grown = sorted(k for k in now if now[k] != remembered.get(k))
     assert not grown, (
         f"{name}.{grown[0]} was {remembered.get(grown[0])!r} after a fit and is "
         f"{now[grown[0]]!r} after the next one with the same callback. Make state in "
-        "initialize(), not on the class."
+        "initialize(), not in the constructor or on the class."
     )
     assert _same_course(first, second), (
         f"Two fits with the same seed and the same {name} differ. Make state in "
@@ -136,13 +136,14 @@ def _memory(callback: Any) -> dict[str, Any]:
 
 @torch_check(subject="callback")
 def check_callback_is_left_as_it_was(name: str, callback: Any) -> None:
-    """Check that a fit leaves the object that it was given alone."""
+    """Check that the fit of a clone of the learner leaves its object alone."""
     before = told(getattr(callback, "__dict__", {}))
     _fit(name, callback)
     after = told(getattr(callback, "__dict__", {}))
     assert before == after, (
-        f"A fit changed the {name} that it was given: from {before} to {after}. State "
-        "belongs to the clone that fit makes."
+        f"The fit of a clone changed the {name} of the learner that was cloned: from "
+        f"{before} to {after}. Make what it remembers in initialize(), so that a new "
+        "object has its own."
     )
 
 
@@ -368,12 +369,14 @@ def _train(
     *,
     validates: bool = True,
     here: bool = False,
+    used: bool = False,
     resume: Any = None,
     **params: Any,
 ) -> Any:
     """Return a small learner that was fitted with the callback, named "checked".
 
-    Unless it is trained here, in an empty working directory.
+    With a new one, as a clone of a learner has it, unless it may be a `used` one; in an
+    empty working directory, unless it is trained `here`.
     """
     learner = learner or MLPClassifier(
         preset="simple",
@@ -383,6 +386,7 @@ def _train(
         batch_size=20,
     )
     learner = quick(learner, callbacks=[("checked", callback), *beside], **params)
+    learner = learner if used else clone(learner)
     X, y = toy(learner)
     valid = {"X_val": X[40:], "y_val": y[40:]} if validates else {}
     place = contextlib.nullcontext() if here else _folder()

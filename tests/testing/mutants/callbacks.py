@@ -215,7 +215,7 @@ class _Stop:
 
 
 class ChangesWhatItWasGiven(Callback):
-    """Is its own clone, so that fits change the user's object."""
+    """Is its own clone, so that the fit of a clone changes the object."""
 
     def __sklearn_clone__(self):
         return self
@@ -245,7 +245,11 @@ MUTANTS = [
         (WantsValidationRows(), "check_callback_works_without_validation_rows", ()),
         (WantsEachValidationLoss(), "check_callback_works_with_sparse_evaluation", ()),
         (WantsManyWeights(), "check_callback_works_for_any_network", ()),
-        (NeverForgets(), "check_callback_initialize_forgets", ()),
+        (
+            NeverForgets(),
+            "check_callback_initialize_forgets",
+            ("check_callback_starts_anew_in_each_fit",),
+        ),
         (RemembersFits(), "check_callback_starts_anew_in_each_fit", ()),
         (MovesGlobalRandomNumbers(), "check_callback_leaves_random_numbers_alone", ()),
         (SilencesWarnings(), "check_callback_leaves_settings_alone", ()),
