@@ -148,6 +148,27 @@ def test_without_image_size_mixed_sizes_become_their_median(files):
     assert found == tuple(np.median(sizes, axis=0).round())
 
 
+@pytest.mark.parametrize("channels", [1, 3])
+def test_equal_images_are_read_as_the_column_of_the_fit_was(channels):
+    rng = np.random.default_rng(0)
+    sizes = [(9 + i % 3, 8 + i % 2) for i in range(12)]
+    shapes = [size if channels == 1 else (*size, 3) for size in sizes]
+    images = [rng.integers(0, 256, shape).astype(np.uint8) for shape in shapes]
+    learner = small(max_epochs=1).fit(images, [0, 1] * 6, X_val=images[:1], y_val=[0])
+    together = learner.predict_proba(images)
+    same = [image for image in images if image.shape == images[0].shape]
+    assert len(same) == 2
+    alike = np.array([image.shape == images[0].shape for image in images])
+    for X in (same, np.stack(same)):
+        np.testing.assert_array_equal(learner.predict_proba(X), together[alike])
+    for i in range(3):
+        np.testing.assert_array_equal(
+            learner.predict_proba(images[i : i + 1]), together[i : i + 1]
+        )
+    again = pickle.loads(pickle.dumps(learner))
+    np.testing.assert_array_equal(again.predict_proba(same), together[alike])
+
+
 def test_an_array_of_another_size_than_image_size_is_an_error():
     X = np.zeros((6, 9, 9), np.uint8)
     with pytest.raises(ValueError, match=r"8 x 8 pixels; those of X.*9 x 9"):

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
+import numpy as np
+import torch
+
 from torchlearners.data._image_column import ImageColumn
 from torchlearners.data._image_sources import (
     dataset_images,
@@ -13,7 +16,9 @@ from torchlearners.data._image_sources import (
 )
 
 
-def as_image_column(X: Any, **options: Any) -> ImageColumn | None:
+def as_image_column(
+    X: Any, *, stacked: bool = False, **options: Any
+) -> ImageColumn | None:
     """Return X as a column of images, or None where it is an array of numbers.
 
     A learner calls this on whatever it is given: lists and object arrays of paths,
@@ -27,6 +32,8 @@ def as_image_column(X: Any, **options: Any) -> ImageColumn | None:
     Parameters
     ----------
     X : object
+    stacked : bool, default=False
+        Whether images of one shape, as an array or a list, are a column too.
     **options
         Those of `ImageColumn`.
 
@@ -48,7 +55,17 @@ def as_image_column(X: Any, **options: Any) -> ImageColumn | None:
     if is_dataset(X):
         return ImageColumn(dataset_images(X), **options)
     values = source_list(X)
+    if values is None and stacked and _is_stack(X):
+        values = list(X)
     return None if values is None else ImageColumn(values, **options)
+
+
+def _is_stack(X: Any) -> bool:
+    """Tell whether these are images of one shape."""
+    arrays = np.ndarray | torch.Tensor
+    if isinstance(X, list | tuple):
+        return all(isinstance(image, arrays) and image.ndim > 1 for image in X)
+    return isinstance(X, arrays) and X.ndim > 2
 
 
 def with_targets(X: Any, y: Any = None) -> tuple[Any, Any]:

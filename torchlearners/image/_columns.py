@@ -293,3 +293,51 @@ def show_rows(network: nn.Module, X: Any, device: torch.device) -> None:
         fit_to_data(network, torch.from_numpy(np.asarray(rows)).to(device))
     else:
         pixels.fit_to(rows)
+
+
+def target_sum(target: Any, codes: np.ndarray, weight: np.ndarray) -> np.ndarray:
+    """Return the weighted sum of targets: of classes, the weight of each.
+
+    Parameters
+    ----------
+    target : Target
+    codes : ndarray of shape (n_samples, ...)
+        The encoded targets.
+    weight : ndarray of shape (n_samples,)
+
+    Returns
+    -------
+    ndarray of shape (n_outputs,)
+    """
+    if target.kind == "classes":
+        return np.bincount(codes, weight, minlength=target.n_outputs)
+    return weight @ codes
+
+
+def checked_names(learner: Any, X: Any, fitted: bool) -> list[str] | None:
+    """Return the name of a DataFrame's only column, which `fit` may have seen.
+
+    Parameters
+    ----------
+    learner : estimator
+        May have ``feature_names_in_``.
+    X : object
+    fitted : bool
+        Whether the name must be that of `fit`.
+
+    Returns
+    -------
+    list of str or None
+        None where X is no DataFrame, or its column has a name that is no string.
+    """
+    columns = getattr(X, "columns", None)
+    if columns is None or not all(isinstance(name, str) for name in columns):
+        return None
+    names = list(columns)
+    known = getattr(learner, "feature_names_in_", None)
+    if fitted and known is not None and list(known) != names:
+        raise ValueError(
+            "The feature names should match those that were passed during fit. "
+            f"Got {names}; fit had {list(known)}."
+        )
+    return names

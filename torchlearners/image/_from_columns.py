@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import warnings
 from collections.abc import Callable
+from dataclasses import replace
 from numbers import Integral, Real
 from typing import Any
 
@@ -28,9 +29,11 @@ from torchlearners.image._columns import (
     Reading,
     batches_of,
     check_lengths,
+    checked_names,
     pair_of,
     read_images,
     rows_left,
+    target_sum,
 )
 from torchlearners.image._rows import PixelRows, checked_target
 from torchlearners.params import (
@@ -224,7 +227,7 @@ class BaseColumnLearner(TorchLearner):
         column, names = self._as_column(X, layout), None
         failures: list[ImageFailure] = []
         if column is not None:
-            names = self._checked_names(X, continuing)
+            names = checked_names(self, X, continuing)
             check_lengths(column, y, sample_weight)
             on_error = "skip" if self.on_error == "skip" else "raise"
             unreadable = UnreadableRows(column, on_error, self.max_bad)
@@ -236,12 +239,12 @@ class BaseColumnLearner(TorchLearner):
         valid = None
         X_val, *others = validation
         if X_val is not None:
-            layout = layout or self._layout_of(X)
+            layout = layout or self._layout_of(X, of_column=column is not None)
             valid = self._as_column(X_val, layout)
             if valid is not None:
                 X_val = self._read(valid, layout, UnreadableRows(valid))[0]
                 validation = (X_val, *others)
-        net, n_features = (vars(self).get(k) for k in ("net_", "n_features_in_"))
+        net, n_features = map(vars(self).get, ("net_", "n_features_in_"))
         if continuing:  # the base looks at it, whether a column had any or not
             self.n_features_in_ = math.prod(self._columns.size)
         try:
@@ -265,14 +268,18 @@ class BaseColumnLearner(TorchLearner):
                 self.skipped_ = failures
                 self._learn_mean(y, sample_weight, adds=continuing and one_epoch)
                 if column is not None and not continuing:
+                    self._columns.of_column = True
                     self._keep_names(names)
 
     def _as_column(self, X: Any, layout: PixelRows | None) -> ImageColumn | None:
         """Return X as a column of images like those of a layout, or None."""
         channels = 3 if layout is None else layout.size[0]
-        column = as_image_column(X, channels=channels if channels in (1, 3) else 3)
+        read = isinstance(X, ReadImages | StreamedImages)
+        mixed = not read and layout is not None and layout.of_column
+        of_color = channels if channels in (1, 3) else 3
+        column = as_image_column(X, stacked=mixed, channels=of_color)
         if self.image_transform is not None:
-            if column is None and not isinstance(X, ReadImages | StreamedImages):
+            if column is None and not read:
                 column = self._column_of_array(X, layout)
             if column is not None:
                 column = column.transformed(self.image_transform)
@@ -358,8 +365,8 @@ class BaseColumnLearner(TorchLearner):
     def _reading(self) -> Reading:
         return Reading(self.resize, self.retries, self.decode, self.loader_params)
 
-    def _layout_of(self, X: Any) -> PixelRows:
-        layout: PixelRows = self.encoder()  # type: ignore[assignment]
+    def _layout_of(self, X: Any, of_column: bool) -> PixelRows:
+        layout: PixelRows = replace(self.encoder(), of_column=of_column)  # type: ignore
         streamed = isinstance(X, StreamedImages)
         layout.learn_layout(X.stored if streamed else np.shape(X)[1:])
         return layout
@@ -376,27 +383,11 @@ class BaseColumnLearner(TorchLearner):
             codes = self._target.codes(y)
         weight = check_weights(sample_weight, codes)
         weight = np.ones(len(codes)) if weight is None else weight
-        if self._target.kind == "classes":
-            y_sum = np.bincount(codes, weight, minlength=self._target.n_outputs)
-        else:
-            y_sum = weight @ codes
         known = vars(self) if adds else {}
-        self._y_sum: Any = known.get("_y_sum", 0.0) + y_sum
+        self._y_sum: Any = known.get("_y_sum", 0.0) + target_sum(
+            self._target, codes, weight
+        )
         self._y_weight: float = known.get("_y_weight", 0.0) + float(weight.sum())
-
-    def _checked_names(self, X: Any, fitted: bool) -> list[str] | None:
-        """Return the name of a DataFrame's only column, which `fit` may have seen."""
-        columns = getattr(X, "columns", None)
-        if columns is None or not all(isinstance(name, str) for name in columns):
-            return None
-        names = list(columns)
-        known = getattr(self, "feature_names_in_", None)
-        if fitted and known is not None and list(known) != names:
-            raise ValueError(
-                "The feature names should match those that were passed during fit. "
-                f"Got {names}; fit had {list(known)}."
-            )
-        return names
 
     def _keep_names(self, names: list[str] | None) -> None:
         # A column has no features, as in the vectorizers of texts.
@@ -441,7 +432,7 @@ class BaseColumnLearner(TorchLearner):
         column = self._as_column(X, layout)
         if column is None:
             return function(X)
-        self._checked_names(X, fitted=True)
+        checked_names(self, X, fitted=True)
         on_error = "impute" if self.on_error == "impute" else "raise"
         unreadable = UnreadableRows(column, on_error)
         batches = batches_of(

@@ -80,6 +80,8 @@ class PixelRows:
     names : list of str or None
     largest : float or None
         Of floats, in `fit`.
+    of_column : bool
+        Whether `fit` was given a column of images, of any sizes, and not an array.
 
     Examples
     --------
@@ -102,6 +104,7 @@ class PixelRows:
     channels_last: bool = False
     names: list[str] | None = None
     largest: float | None = None
+    of_column: bool = False
 
     def __post_init__(self) -> None:
         # From a file they come as lists.
