@@ -12,7 +12,15 @@ from pathlib import Path
 import torch
 
 from benchmarks._record import provenance
-from benchmarks.speed import augmentation, cold_start, fit, graph, measures, predict
+from benchmarks.speed import (
+    augmentation,
+    cold_start,
+    fit,
+    graph,
+    measures,
+    predict,
+    tables,
+)
 
 
 def main() -> None:
@@ -24,6 +32,7 @@ def main() -> None:
     rows = [
         *fit.measure(args.rounds),
         *predict.measure(args.rounds),
+        *tables.measure(args.rounds),
         *measures.measure(args.rounds),
         *graph.measure(args.rounds),
         *augmentation.measure(args.rounds),

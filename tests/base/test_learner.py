@@ -32,6 +32,7 @@ from torchlearners import (
 )
 from torchlearners.base import ClassifierLearner, RegressorLearner
 from torchlearners.callbacks import Checkpoint
+from torchlearners.data import validation_split
 from torchlearners.exceptions import ArchitectureError
 from torchlearners.params import fraction, param, positive_int
 from torchlearners.training import AdamW
@@ -1130,7 +1131,7 @@ def test_bad_tables_are_learned_from():
         }
     )
     y = np.arange(n) % 2
-    learner = quick_mlp(max_epochs=1).fit(frame, y)
+    learner = quick_mlp(max_epochs=1, early_stopping=False).fit(frame, y)
     assert np.isfinite(learner.predict_proba(frame)).all()
     assert learner._spec.cardinalities == (1, 2, 4001)
     filled = frame.assign(**{"nothing": 1.0, "no word": "a"})
@@ -1236,3 +1237,30 @@ def test_a_network_that_forgets_the_codes_is_told_of_them():
 
 def plain_linear(n_numeric, n_outputs):
     return nn.Linear(n_numeric, n_outputs)
+
+
+@pytest.mark.parametrize("weighted", [False, True])
+def test_a_split_learns_what_its_two_parts_given_apart_do(weighted):
+    rng = np.random.default_rng(0)
+    frame = pd.DataFrame(rng.normal(size=(40, 2)), columns=["a", "b"])
+    frame["city"] = [f"city {i // 2}" for i in range(40)]
+    frame.loc[::7, "b"] = np.nan
+    y = rng.normal(size=40)
+    weight = rng.integers(0, 3, 40) if weighted else np.ones(40)
+    settings = {"max_epochs": 2, "random_state": 0}
+    learner = MLPRegressor(early_stopping=True, validation_fraction=0.4, **settings)
+    learner.fit(frame, y, sample_weight=weight)
+    counted = np.flatnonzero(weight)
+    train, valid = (
+        counted[rows] for rows in validation_split(len(counted), 0.4, None, seed=0)
+    )
+    apart = MLPRegressor(early_stopping=True, **settings).fit(
+        frame.iloc[train],
+        y[train],
+        sample_weight=weight[train],
+        X_val=frame.iloc[valid],
+        y_val=y[valid],
+        sample_weight_val=weight[valid],
+    )
+    assert learner._columns.state() == apart._columns.state()
+    np.testing.assert_array_equal(learner.predict(frame), apart.predict(frame))

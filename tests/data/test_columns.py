@@ -81,6 +81,27 @@ def test_entries_of_a_sparse_matrix_that_come_twice_are_added():
     assert twice.nnz == 3
 
 
+def test_only_rows_that_train_teach_levels_and_indicators():
+    often = [level for level in "abcdefghi" for _ in range(2)]
+    frame = pd.DataFrame({"a": [*often, "j", "j", "k"], "b": 1.0, "c": 2.0})
+    frame.loc[0, "b"] = frame.loc[20, "c"] = np.nan
+    weight = np.r_[np.ones(20), 2.0]
+    for table in (nw.from_native(frame), frame[["b", "c"]].to_numpy()):
+        columns = ColumnEncoder().fit(table, weight=weight, rows=np.arange(19))
+        assert columns.indicators == [table.shape[1] - 2]
+    table = nw.from_native(frame)
+    columns = ColumnEncoder().fit(table, frame.columns, rows=np.arange(19))
+    assert columns.levels == [list("abcdefghi")]
+    assert columns.has_rare == [True]
+    assert columns.matrix(table)[18:, -1].tolist() == [10, 10, 10]
+
+
+def test_the_kind_of_a_column_is_that_of_all_rows():
+    mixed = pd.DataFrame({"a": pd.Series([1, 2, "unknown"], dtype=object)})
+    columns = ColumnEncoder().fit(nw.from_native(mixed), rows=np.array([0, 1]))
+    assert (columns.kinds, columns.levels) == (["category"], [[1, 2]])
+
+
 # categorical_features
 
 

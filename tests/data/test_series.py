@@ -118,6 +118,35 @@ def test_every_missing_object_is_found():
     assert series(pd.Series(["a", None, np.nan])).missing().tolist() == [0, 1, 1]
 
 
+@pytest.mark.parametrize(
+    "values",
+    [
+        ["b", None, "a", "b"],
+        pd.Series(["b", None, "a", "b"]),
+        pd.Series(["b", None, "a", "b"], dtype=object),
+        pd.Categorical(["b", None, "a", "b"], categories=["c", "a", "b"]),
+        pl.Series(["b", None, "a", "b"]),
+        pl.Series(["b", None, "a", "b"], dtype=pl.Categorical),
+        pl.Series(["b", None, "a", "b"], dtype=pl.Enum(["c", "a", "b"])),
+        pd.Series([2, None, 1, 2]),
+        pl.Series([2.5, None, 1.5, 2.5]),
+        pl.Series(TIMES + TIMES[:1]),
+    ],
+    ids=str,
+)
+def test_codes_stand_for_the_values_of_a_column(values):
+    if isinstance(values, list):
+        column = ArrayColumn(np.array(values, dtype=object))
+    else:
+        column = series(pd.Series(values) if hasattr(values, "codes") else values)
+    codes, distinct = column.factorized
+    missing = column.missing()
+    assert ((codes == -1) == missing).all()
+    given = np.array(column.values(), dtype=object)
+    assert [distinct[code] for code in codes[~missing]] == given[~missing].tolist()
+    assert len(distinct) == len(set(distinct))
+
+
 def test_a_column_of_any_table():
     X = np.array([[1.0, 2.0], [0.0, 4.0]])
     for table in (X, sparse.csr_matrix(X), sparse.csr_array(X)):

@@ -9,7 +9,7 @@ from sklearn.neural_network import MLPClassifier as SklearnMLPClassifier
 from torch import nn
 
 from torchlearners.base import ClassifierLearner, RegressorLearner
-from torchlearners.testing import _frames, _inputs, quick_instances
+from torchlearners.testing import _frames, _inputs, _probe, quick_instances
 from torchlearners.testing._learners import _checks_of
 from torchlearners.testing._runner import checks_for
 
@@ -123,7 +123,7 @@ def test_a_missing_library_skips_its_check(monkeypatch):
     def refuse(name):
         raise ImportError(name)
 
-    monkeypatch.setattr(_frames, "import_module", refuse)
+    monkeypatch.setattr(_probe, "import_module", refuse)
     with pytest.raises(unittest.SkipTest, match="polars is not installed"):
         _frames.check_polars_frame_equals_array("Mine", SmallOnInputs())
 

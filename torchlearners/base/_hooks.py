@@ -72,10 +72,17 @@ class TrainingHooks:
         return None
 
     def _fitted_columns(
-        self, columns: ColumnEncoder, X: Any, weight: np.ndarray | None
+        self,
+        columns: ColumnEncoder,
+        X: Any,
+        weight: np.ndarray | None,
+        rows: np.ndarray | None,
     ) -> ColumnEncoder:
-        """Return how columns are encoded, learned from the rows that count."""
-        return columns.fit(X, getattr(self, "feature_names_in_", None), weight)
+        """Return how columns are encoded, learned from the rows that train.
+
+        `weight` is that of all rows of X, `rows` the numbers of those that train.
+        """
+        return columns.fit(X, getattr(self, "feature_names_in_", None), weight, rows)
 
     def _fitted_schema(
         self, columns: ColumnEncoder, train: Rows, X: Any, seed: int

@@ -28,6 +28,7 @@ from torchlearners.base._parameters import ATTRIBUTES, LearnerParameters
 from torchlearners.base._rows import (
     Rows,
     draw_seed,
+    encoded_rows,
     row_order,
     split_rows,
     tensors_of,
@@ -225,13 +226,20 @@ class TorchLearner(
         target = self._target if continuing else self._make_target(y, classes)
         seed = self._seed(continuing, checkpoint)
         codes, weight = target.codes(y), check_weights(sample_weight, X)
-        if not continuing:
-            columns = self._fitted_columns(columns, X, weight)
         by_class = self._class_weights(target, codes, weight)
-        train = weighted_rows(columns.matrix(X), codes, weight, by_class)
-        valid = self._given_validation(columns, target, by_class, *validation)
-        if valid is None and not one_epoch and self._splits(len(train[0])):
+        train, valid = weighted_rows(X, codes, weight, by_class), None
+        given_valid = any(part is not None for part in validation)
+        if not (given_valid or one_epoch) and self._splits(len(train[0])):
             train, valid = self._split(target, train, seed)
+        if not continuing:  # after the split, since only rows that train teach
+            columns = self._fitted_columns(columns, X, weight, train[0].rows)
+        matrix = columns.matrix(X)
+        train = encoded_rows(matrix, train)
+        if given_valid:
+            valid = self._given_validation(columns, target, by_class, *validation)
+        elif valid is not None:
+            valid = encoded_rows(matrix, valid)
+        del matrix
         n_rows = len(train[0]), 0 if valid is None else len(valid[0])
         batch_size = self._batch_size(n_rows[0])
         if batch_size * self.accumulate_grad >= len(train[0]) and self.sampler is None:
@@ -322,9 +330,7 @@ class TorchLearner(
         X_val: Any,
         y_val: Any,
         sample_weight_val: Any,
-    ) -> Rows | None:
-        if X_val is None and y_val is None and sample_weight_val is None:
-            return None
+    ) -> Rows:
         if X_val is None or y_val is None:
             raise ValueError(
                 "X_val and y_val must be given together; got "

@@ -33,7 +33,8 @@ def weighted_rows(
 
     Parameters
     ----------
-    X : ndarray or sparse CSR matrix of shape (n_samples, n_features)
+    X : array-like of shape (n_samples, n_features)
+        A matrix, or what is yet to be encoded.
     codes : ndarray of shape (n_samples, ...)
         The encoded target.
     weight : ndarray of shape (n_samples,) or None
@@ -49,6 +50,24 @@ def weighted_rows(
     if by_class is not None:
         weight = by_class[codes] if weight is None else by_class[codes] * weight
     return drop_zero_weights(RowSelection(X), codes, weight)
+
+
+def encoded_rows(matrix: Any, rows: Rows) -> Rows:
+    """Return the same rows, of the matrix that their columns were encoded to.
+
+    Parameters
+    ----------
+    matrix : ndarray, sparse CSR matrix or ColumnMatrix of shape (n_samples, n_columns)
+        Of all rows of `fit`.
+    rows : tuple
+        See `weighted_rows`.
+
+    Returns
+    -------
+    X, codes, weight
+    """
+    X, codes, weight = rows
+    return RowSelection(matrix, X.rows), codes, weight
 
 
 def split_rows(

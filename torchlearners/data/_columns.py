@@ -12,7 +12,9 @@ from typing import Any
 import numpy as np
 from scipy.sparse import csr_matrix, hstack, issparse
 
+from torchlearners.data._categorical_features import categorical_columns
 from torchlearners.data._checks import LARGEST, check_features, check_range
+from torchlearners.data._levels import coded, learned_levels, occurring, plain
 from torchlearners.data._row_selection import (
     BLOCK_VALUES,
     ColumnMatrix,
@@ -24,10 +26,6 @@ from torchlearners.data._series import ArrayColumn, FrameColumn, column_of, seco
 
 Column = ArrayColumn | FrameColumn
 
-# A vector of its own, as a level of a column with many has, of a single row is that row
-# learned by heart; several together tell what is to be expected of a level not seen.
-_MANY_LEVELS = 9
-_FEWEST_ROWS = 2
 # A column of strings with more levels, in over half of the rows, is text.
 _MOST_LEVELS = 1000
 _TEXT_REMEDY = (
@@ -150,7 +148,11 @@ class ColumnEncoder:
         return check_features(learner, X, y, reset=reset, columns=self)
 
     def fit(
-        self, X: Any, names: Any = None, weight: np.ndarray | None = None
+        self,
+        X: Any,
+        names: Any = None,
+        weight: np.ndarray | None = None,
+        rows: np.ndarray | None = None,
     ) -> ColumnEncoder:
         """Learn kinds, levels and which columns have missing values.
 
@@ -163,6 +165,10 @@ class ColumnEncoder:
         weight : ndarray of shape (n_samples,) or None, default=None
             Rows of weight zero are left out; for the rarity of levels, a row of twice
             the smallest weight is two rows.
+        rows : ndarray of int or None, default=None
+            Numbers of the rows that train: from these alone are learned the levels, and
+            which columns have missing values. The kind of a column is that of all rows,
+            and so is what is refused. None takes all.
 
         Returns
         -------
@@ -176,51 +182,54 @@ class ColumnEncoder:
             categorical, with its name.
         """
         self.names = None if names is None else [str(name) for name in names]
-        numeric = not hasattr(X, "columns") and X.dtype.kind in "fiub"
-        rows = RowSelection(X) if numeric else X
+        chosen = categorical_columns(self.categorical, X.shape[1], self.names)
+        counted: Any = slice(None)
+        if weight is not None and not weight.all():
+            counted = np.flatnonzero(weight)
+        train = counted if rows is None else rows
         if weight is not None:
-            kept = np.flatnonzero(weight)
-            rows = rows if len(kept) == len(weight) else rows[kept]
-            weight = weight[kept] / weight[kept].min()
-        n_columns = X.shape[1]
-        chosen = _chosen(self.categorical, n_columns, self.names)
-        self.kinds, self.levels = ["number"] * n_columns, []
-        self.has_rare = []
-        if isinstance(rows, RowSelection):
-            missing = rows.any_missing()
-            coded = np.flatnonzero([c is True for c in chosen])
-            for i, values in zip(coded, rows.columns(coded), strict=True):
-                missing[i] = self._fit_column(ArrayColumn(values), int(i), True, weight)
+            weight = weight[train] / weight[train].min()
+        self.kinds, self.levels, self.has_rare = ["number"] * len(chosen), [], []
+        if not hasattr(X, "columns") and X.dtype.kind in "fiub":
+            matrix = RowSelection(X)
+            some = matrix if isinstance(train, slice) else matrix[train]
+            missing = some.any_missing()
+            places = [i for i, is_coded in enumerate(chosen) if is_coded]
+            for i, values in zip(places, matrix.columns(places), strict=True):
+                self._fit_categories(ArrayColumn(values), i, train, weight)
+                missing[i] = False
         else:
-            missing = np.array(
-                [
-                    self._fit_column(column_of(rows, i), i, c, weight)
-                    for i, c in enumerate(chosen)
-                ]
-            )
+            missing = np.zeros(len(chosen), dtype=bool)
+            for i, is_coded in enumerate(chosen):
+                column = column_of(X, i)
+                self.kinds[i] = self._kind(column, i, is_coded, counted)
+                if self.kinds[i] == "category":
+                    self._fit_categories(column, i, train, weight)
+                else:
+                    values = self._numbers(column, i)
+                    missing[i] = self._is_missing_in(values, i, counted, train)
         self.indicators = np.flatnonzero(missing).tolist()
         self.__post_init__()
         return self
 
-    def _fit_column(
-        self, column: Column, i: int, coded: bool | None, weight: np.ndarray | None
+    def _fit_categories(
+        self, column: Column, i: int, train: Any, weight: np.ndarray | None
+    ) -> None:
+        codes, values = self._factorized(column, i)
+        levels, has_rare = learned_levels(codes[train], values, weight)
+        self.kinds[i] = "category"
+        self.levels.append(levels)
+        self.has_rare.append(has_rare)
+
+    def _is_missing_in(
+        self, values: np.ndarray, i: int, counted: Any, train: Any
     ) -> bool:
-        """Learn a column; tell whether it needs an indicator."""
-        self.kinds[i] = self._kind(column, i, coded)
-        if self.kinds[i] != "category":
-            values = self._numbers(column, i)
-            if values.dtype.kind != "f":
-                return False
-            names = [i if self.names is None else self.names[i]]
-            check_range(values[:, None], names, LARGEST)
-            return bool(np.isnan(values).any())
-        levels = {_plain(value) for value in self._distinct(column, i)}
-        many = len(levels) > _MANY_LEVELS
-        rare = levels & _rare(column, weight) if many else set()
-        order = sorted(levels - rare, key=lambda v: (isinstance(v, str), v))
-        self.levels.append(order)
-        self.has_rare.append(bool(rare))
-        return False
+        """Tell whether a numeric column needs an indicator."""
+        if values.dtype.kind != "f":
+            return False
+        names = [i if self.names is None else self.names[i]]
+        check_range(values[counted, None], names, LARGEST)
+        return bool(np.isnan(values[train]).any())
 
     def matrix(self, X: Any) -> Any:
         """Return the matrix of numeric columns, indicators and codes.
@@ -328,11 +337,16 @@ n_categorical)
     def _name(self, i: int) -> str:
         return f"Column {i if self.names is None else repr(self.names[i])} of X"
 
-    def _kind(self, column: Column, i: int, coded: bool | None) -> str:
+    def _kind(self, column: Column, i: int, coded: bool | None, counted: Any) -> str:
         """Return the kind of a column; `coded` where the user said it."""
         if coded:
             return "category"
-        kind = column.kind or self._kind_by_values(column, i)
+        kind, distinct, n_rows = column.kind, [], 0
+        if kind in (None, "text"):
+            codes, values = self._factorized(column, i)
+            distinct = occurring(codes[counted], values)
+            n_rows = int((codes[counted] >= 0).sum())
+            kind = kind or self._kind_by_values(i, distinct)
         if kind not in ("text", "category"):
             return kind
         if coded is False:
@@ -342,17 +356,18 @@ n_categorical)
                 "there, or set categorical_features='from_dtype'."
             )
         if kind == "text":
-            n_levels = len(self._distinct(column, i))
-            n_rows = int((~column.missing()).sum())
-            if n_levels > max(_MOST_LEVELS, n_rows / 2):
-                raise ValueError(
-                    f"{self._name(i)} holds {n_levels} different strings in {n_rows} "
-                    f"rows, which is text and no category. {_TEXT_REMEDY}"
-                )
+            self._check_text(i, distinct, n_rows)
         return "category"
 
-    def _kind_by_values(self, column: Column, i: int) -> str:
-        distinct = self._distinct(column, i)
+    def _check_text(self, i: int, distinct: list[Any], n_rows: int) -> None:
+        n_levels = len(distinct)
+        if n_levels > max(_MOST_LEVELS, n_rows / 2):
+            raise ValueError(
+                f"{self._name(i)} holds {n_levels} different strings in {n_rows} "
+                f"rows, which is text and no category. {_TEXT_REMEDY}"
+            )
+
+    def _kind_by_values(self, i: int, distinct: list[Any]) -> str:
         if distinct and all(isinstance(v, Real | Decimal) for v in distinct):
             return "number"
         if distinct and all(isinstance(v, date) for v in distinct):
@@ -365,11 +380,10 @@ n_categorical)
             f"numbers nor categories. {_REMEDY}"
         )
 
-    def _distinct(self, column: Column, i: int) -> set[Any]:
-        """Return the values that are not missing."""
-        pairs = zip(column.values(), column.missing(), strict=True)
+    def _factorized(self, column: Column, i: int) -> tuple[np.ndarray, list[Any]]:
+        """Return codes from 0, -1 where a value is missing, and their values."""
         try:
-            return {v for v in {v for v, missing in pairs if not missing} if v == v}
+            return column.factorized
         except TypeError:
             raise ValueError(
                 f"{self._name(i)} holds {column.dtype} values, which are neither "
@@ -397,91 +411,15 @@ n_categorical)
         return array if kind == "number" else seconds(array)
 
     def _codes(self, column: Column, i: int, place: int) -> np.ndarray:
+        codes, values = self._factorized(column, i)
         levels = self.levels[place]
-        unseen = len(levels) + 1 if self.has_rare[place] else 0
-        known = {level: code for code, level in enumerate(levels, 1)}
-        distinct = {value: _plain(value) for value in self._distinct(column, i)}
         # "1" is not 1, and to take all of them for unseen would be a silent mistake.
-        now = {isinstance(level, str) for level in distinct.values()}
+        now = {isinstance(plain(level), str) for level in occurring(codes, values)}
         then = {isinstance(level, str) for level in levels}
         if now and then and not now & then:
             words = ("strings", "numbers")
             raise self._other_kind(i, *(words if True in then else words[::-1]))
-        codes = {value: known.get(level, unseen) for value, level in distinct.items()}
-        pairs = zip(column.values(), column.missing(), strict=True)
-        found = (0 if missing else codes.get(v, 0) for v, missing in pairs)
-        return np.fromiter(found, np.min_scalar_type(len(levels) + 1))
+        return coded(codes, values, levels, self.has_rare[place])
 
     def _other_kind(self, i: int, then: str, now: str) -> ValueError:
         return ValueError(f"{self._name(i)} held {then} in fit, and now holds {now}.")
-
-
-def _rare(column: Column, weight: np.ndarray | None) -> set[Any]:
-    """Return the levels of fewer rows than `_FEWEST_ROWS`."""
-    values = column.values()
-    share = np.ones(len(values)) if weight is None else weight
-    rows: dict[Any, float] = {}
-    for value, missing, more in zip(values, column.missing(), share, strict=True):
-        if not missing:
-            level = _plain(value)
-            rows[level] = rows.get(level, 0.0) + more
-    return {level for level, n in rows.items() if n < _FEWEST_ROWS}
-
-
-def _plain(value: Any) -> Any:
-    """Return what stands for a level in a file."""
-    value = value.item() if isinstance(value, np.generic) else value
-    return value if isinstance(value, str | bool | int | float) else str(value)
-
-
-def _chosen(
-    categorical: Any, n_columns: int, names: list[str] | None
-) -> list[bool | None]:
-    """Tell of each column whether the user says it is categorical; None: by dtype.
-
-    The rules are those of scikit-learn's HistGradientBoostingClassifier.
-    """
-    if categorical is None:
-        return [False] * n_columns
-    if isinstance(categorical, str):
-        return [None] * n_columns
-    items = [v.item() if isinstance(v, np.generic) else v for v in categorical]
-    types = sorted({type(item).__name__ for item in items})
-    if not items:
-        return [False] * n_columns
-    if types not in (["bool"], ["int"], ["str"]):
-        raise ValueError(
-            "categorical_features must be an array-like of bool, int or str, got: "
-            f"{categorical!r}."
-        )
-    if types == ["bool"]:
-        if len(items) != n_columns:
-            raise ValueError(
-                "categorical_features set as a boolean mask must have shape "
-                f"(n_features,), got: ({len(items)},), with {n_columns} features."
-            )
-        return items
-    if types == ["str"]:
-        items = [_place(name, names) for name in items]
-    if max(items) >= n_columns or min(items) < 0:
-        raise ValueError(
-            "categorical_features set as integer indices must be in [0, n_features - "
-            f"1], got: {categorical!r}, with {n_columns} features."
-        )
-    places = set(items)
-    return [i in places for i in range(n_columns)]
-
-
-def _place(name: str, names: list[str] | None) -> int:
-    if names is None:
-        raise ValueError(
-            "categorical_features should be passed as an array of integers or as a "
-            "boolean mask when the model is fitted on data without feature names, got: "
-            f"{name!r}."
-        )
-    if name not in names:
-        raise ValueError(
-            f"categorical_features has an item value '{name}' which is not a valid "
-            f"feature name of the training data. Observed feature names: {names}"
-        )
-    return names.index(name)

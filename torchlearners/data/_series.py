@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
+from functools import cached_property
+from itertools import count
 from typing import Any
 
 import numpy as np
@@ -63,6 +66,27 @@ class ArrayColumn:
         """Return Python objects."""
         return self.array.tolist()
 
+    @cached_property
+    def factorized(self) -> tuple[np.ndarray, list[Any]]:
+        """Return a code for each row, -1 where it is missing, and what they stand for.
+
+        Returns
+        -------
+        codes : ndarray of int of shape (n_samples,)
+            Places in `values`.
+        values : list
+            Different Python objects, of which some may stand in no row.
+
+        Raises
+        ------
+        TypeError
+            Where values cannot be compared by their hash.
+        """
+        if self.dtype.kind in "fiub":
+            distinct, codes = np.unique(self.array, return_inverse=True)
+            return _without_missing(codes.ravel(), distinct.tolist())
+        return _factorized(self.values())
+
     def numbers(self) -> np.ndarray:
         """Return numbers, NaN where they are missing; the column's own if it can."""
         return self.array
@@ -110,6 +134,23 @@ class FrameColumn:
         """Return Python objects."""
         return self.series.to_list()
 
+    @cached_property
+    def factorized(self) -> tuple[np.ndarray, list[Any]]:
+        """As in `ArrayColumn`; by the codes that the column has, where it has some."""
+        kind = self.kind
+        if kind == "number":
+            return ArrayColumn(self.numbers()).factorized
+        native = self.series.to_native()
+        if kind == "category" and hasattr(getattr(native, "cat", None), "codes"):
+            return native.cat.codes.to_numpy(), native.cat.categories.tolist()
+        if kind in ("category", "text") and hasattr(native, "to_physical"):
+            return _factorized_in_polars(self.series)
+        if kind in ("category", "text") and hasattr(native, "dictionary_encode"):
+            array = native.dictionary_encode().combine_chunks()  # of pyarrow
+            codes = array.indices.fill_null(-1).to_numpy(zero_copy_only=False)
+            return codes, array.dictionary.to_pylist()
+        return _factorized(self.values())
+
     def numbers(self) -> np.ndarray:
         """As in `ArrayColumn`."""
         array = np.asarray(self.series.to_numpy())
@@ -152,6 +193,33 @@ def seconds(values: np.ndarray) -> np.ndarray:
     unit = f"{values.dtype.kind}8[us]"
     counts = values.astype(unit).astype(np.float64) / _MICROSECONDS
     return np.where(np.isnat(values), np.nan, counts)
+
+
+def _factorized(values: list[Any]) -> tuple[np.ndarray, list[Any]]:
+    places: defaultdict[Any, int] = defaultdict(count().__next__)
+    codes = np.fromiter(map(places.__getitem__, values), np.int64, len(values))
+    return _without_missing(codes, list(places))
+
+
+def _without_missing(
+    codes: np.ndarray, values: list[Any]
+) -> tuple[np.ndarray, list[Any]]:
+    """Return codes with -1 for those of missing values."""
+    missing = np.array([_is_missing(value) for value in values], dtype=bool)
+    return np.where(missing[codes], -1, codes) if missing.any() else codes, values
+
+
+def _factorized_in_polars(series: Any) -> tuple[np.ndarray, list[Any]]:
+    import narwhals.stable.v2 as nw
+
+    if not isinstance(series.dtype, nw.Enum):
+        # Codes of a Categorical are those of the whole process.
+        series = series.cast(nw.String)
+        levels = series.drop_nulls().unique().to_list()
+        series = series.cast(nw.Enum(levels))
+    codes = nw.from_native(series.to_native().to_physical(), series_only=True)
+    codes = codes.cast(nw.Int64).fill_null(-1).to_numpy()
+    return np.asarray(codes), list(series.dtype.categories)
 
 
 def _is_missing(value: Any) -> bool:

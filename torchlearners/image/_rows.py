@@ -162,7 +162,11 @@ class PixelRows:
         return (rows, y) if has_y else rows
 
     def fit(
-        self, X: np.ndarray, names: Any = None, weight: np.ndarray | None = None
+        self,
+        X: np.ndarray,
+        names: Any = None,
+        weight: np.ndarray | None = None,
+        rows: np.ndarray | None = None,
     ) -> PixelRows:
         """Keep the names of the columns of flat rows.
 
@@ -171,6 +175,7 @@ class PixelRows:
         X : ndarray of shape (n, n_values)
         names : array-like of str or None, default=None
         weight : ndarray of shape (n,) or None, default=None
+        rows : ndarray of int or None, default=None
 
         Returns
         -------

@@ -61,9 +61,9 @@ class BaseTabNet(BaseTabNetEncoder):
         return Sequence([*table_input(spec), encoder, Head()])
 
     def _fitted_columns(
-        self, columns: ColumnEncoder, X: Any, weight: np.ndarray | None
+        self, columns: ColumnEncoder, X: Any, *rows: np.ndarray | None
     ) -> ColumnEncoder:
-        columns = super()._fitted_columns(columns, X, weight)
+        columns = super()._fitted_columns(columns, X, *rows)
         self.__dict__.pop("pretrainer_", None)
         if self.pretrained is None:
             return columns

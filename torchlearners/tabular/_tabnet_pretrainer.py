@@ -195,10 +195,10 @@ class TabNetPretrainer(BaseTabNetEncoder, TransformerLearner):
         return self
 
     def _fitted_columns(
-        self, columns: ColumnEncoder, X: Any, weight: np.ndarray | None
+        self, columns: ColumnEncoder, X: Any, *rows: np.ndarray | None
     ) -> ColumnEncoder:
         taken = self.__dict__.get("_columns_to_take")
-        return taken or super()._fitted_columns(columns, X, weight)
+        return taken or super()._fitted_columns(columns, X, *rows)
 
     def _before_first_step(self, net: Net, data: TensorData) -> None:
         net.module_.fit_spread(data.X, data.weight)

@@ -210,6 +210,7 @@ from torchlearners.testing._stopping import (
     check_early_stopping_counts_epochs,
     check_failed_fit_changes_nothing,
     check_interrupted_fit_keeps_best_weights,
+    check_preprocessing_learns_from_training_rows,
     check_validation_rows_never_train,
     check_validation_split_is_seeded,
 )
@@ -418,6 +419,7 @@ __all__ = [
     "check_predictions_are_made_row_by_row",
     "check_predictions_have_declared_shapes",
     "check_predicts_in_evaluation_mode",
+    "check_preprocessing_learns_from_training_rows",
     "check_prints_and_warns_nothing",
     "check_probabilities_are_probabilities",
     "check_probabilities_can_be_calibrated",

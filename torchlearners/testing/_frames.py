@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from importlib import import_module
 from typing import Any
-from unittest import SkipTest
 
 import numpy as np
 
@@ -19,19 +18,17 @@ from torchlearners.testing._kinds import (
     takes_categories,
     torch_check,
 )
-from torchlearners.testing._probe import outputs, quick, require_fitted, toy
+from torchlearners.testing._probe import (
+    data_frame,
+    outputs,
+    quick,
+    require_fitted,
+    toy,
+)
 
 _CONVERT = "Let torchlearners.data.check_features convert X, as the base classes do."
 _COPY = "Work on a copy of the array."
 _ARCHITECTURE = "Look at network(spec) and schema()."
-
-
-def _frame(library: str, X: Any, names: Any) -> Any:
-    try:
-        frames = import_module(library)
-    except ImportError:
-        raise SkipTest(f"{library} is not installed.") from None
-    return frames.DataFrame(dict(zip(names, X.T, strict=True)))
 
 
 def _names(X: np.ndarray) -> list[str]:
@@ -55,7 +52,7 @@ def _check_same_as_array(name: str, learner: Any, X: Any, frame: Any, on: str) -
 def check_pandas_frame_equals_array(name: str, learner: Any) -> None:
     """Check that a pandas DataFrame gives the same bits as an array."""
     X, _ = toy(learner)
-    frame = _frame("pandas", X, _names(X))
+    frame = data_frame("pandas", X, _names(X))
     _check_same_as_array(name, learner, X, frame, "a pandas DataFrame")
 
 
@@ -63,7 +60,7 @@ def check_pandas_frame_equals_array(name: str, learner: Any) -> None:
 def check_polars_frame_equals_array(name: str, learner: Any) -> None:
     """Check that a polars DataFrame gives the same bits as an array."""
     X, _ = toy(learner)
-    frame = _frame("polars", X, _names(X))
+    frame = data_frame("polars", X, _names(X))
     _check_same_as_array(name, learner, X, frame, "a polars DataFrame")
 
 
@@ -71,7 +68,7 @@ def check_polars_frame_equals_array(name: str, learner: Any) -> None:
 def check_column_names_of_any_script_work(name: str, learner: Any) -> None:
     """Check that names with accents, spaces and signs work as any other names."""
     X, _ = toy(learner)
-    frame = _frame("pandas", X, ["größe", "長さ [cm]", "a.b/c__d", ""])
+    frame = data_frame("pandas", X, ["größe", "長さ [cm]", "a.b/c__d", ""])
     _check_same_as_array(name, learner, X, frame, "columns named größe, 長さ, a.b/c__d")
 
 
@@ -83,7 +80,7 @@ def check_column_names_may_be_numbers(name: str, learner: Any) -> None:
     names of several types raise scikit-learn's TypeError.
     """
     X, y = toy(learner)
-    frame = _frame("pandas", X, _names(X))
+    frame = data_frame("pandas", X, _names(X))
     if takes_categories(learner):
         frame.insert(1, "color", np.where(y > y.mean(), "red", "blue"))
     expected = outputs(quick(learner).fit(frame, y), frame)
@@ -113,7 +110,7 @@ def check_columns_are_known_by_name(name: str, learner: Any) -> None:
     """
     X, y = toy(learner)
     names = _names(X)
-    frame = _frame("pandas", X, names)
+    frame = data_frame("pandas", X, names)
     fitted = quick(learner).fit(frame, y)
     require_fitted(fitted, "feature_names_in_")
     found = list(fitted.feature_names_in_)
@@ -143,7 +140,7 @@ def check_categories_are_taken(name: str, learner: Any) -> None:
     For learners with scikit-learn's tag input_tags.categorical.
     """
     X, y = toy(learner)
-    frame = _frame("pandas", X, _names(X))
+    frame = data_frame("pandas", X, _names(X))
 
     def colored(colors: Any) -> Any:
         known = ["blue", "green", "red"]

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from importlib import import_module
 from typing import Any
+from unittest import SkipTest
 
 import numpy as np
 import torch
@@ -47,6 +50,32 @@ def toy(
     y = np.arange(n_rows) % n_classes
     centers = 4 * np.eye(max(n_classes, N_FEATURES))[:n_classes, :N_FEATURES]
     return X + centers[y], y
+
+
+def data_frame(library: str, X: np.ndarray, names: Sequence[str]) -> Any:
+    """Return X as a DataFrame.
+
+    Parameters
+    ----------
+    library : {"pandas", "polars"}
+    X : ndarray of shape (n_rows, n_columns)
+    names : sequence of str
+        Of the columns.
+
+    Returns
+    -------
+    DataFrame
+
+    Raises
+    ------
+    unittest.SkipTest
+        Where the library is not installed.
+    """
+    try:
+        frames = import_module(library)
+    except ImportError:
+        raise SkipTest(f"{library} is not installed.") from None
+    return frames.DataFrame(dict(zip(names, X.T, strict=True)))
 
 
 def quick(learner: Any, **params: Any) -> Any:

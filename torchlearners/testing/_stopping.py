@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from typing import Any
+from unittest import SkipTest
 
 import numpy as np
 import torch
@@ -12,12 +13,19 @@ from sklearn.metrics import get_scorer
 
 from torchlearners.callbacks import callback
 from torchlearners.exceptions import NonFiniteLossError
-from torchlearners.testing._kinds import predicts, torch_check
+from torchlearners.testing._kinds import (
+    predicts,
+    takes_categories,
+    takes_missing,
+    torch_check,
+)
 from torchlearners.testing._probe import (
+    data_frame,
     outputs,
     quick,
     record,
     require_fitted,
+    same_weights,
     toy,
     weights,
 )
@@ -139,6 +147,47 @@ def check_validation_rows_never_train(name: str, learner: Any) -> None:
         "restore_best=False. It may reach a training batch, the scaling, or batch "
         "normalization in training mode."
     )
+
+
+@torch_check(predicts)
+def check_preprocessing_learns_from_training_rows(name: str, learner: Any) -> None:
+    """Check that rows that validate shape no scaling, filling, indicator or level.
+
+    Whatever such a row of X holds, the same is learned.
+    """
+    settings = {
+        "early_stopping": True,
+        "validation_fraction": 0.5,
+        "restore_best": False,
+        "lr_schedule": None,
+        "max_epochs": 1,
+    }
+    X, y = toy(learner, 24)
+    row = _validating_row(name, learner, X, y, settings)
+    changed = {"values that are large": (X, X.copy())}
+    changed["values that are large"][1][row] = 1e3
+    if takes_missing(learner):
+        changed["missing values"] = X, X.copy()
+        changed["missing values"][1][row] = np.nan
+    if takes_categories(learner):
+        # Each level stands in two rows: one row more or less makes it rare.
+        levels = [f"level {i // 2}" for i in range(len(X))]
+        others = [*levels[:row], "another level", *levels[row + 1 :]]
+        changed["another level"] = tuple(
+            data_frame("pandas", X, "abcd").assign(level=column)
+            for column in (levels, others)
+        )
+    for what, tables in changed.items():
+        one, other = (quick(learner, **settings).fit(table, y) for table in tables)
+        if same_weights(one, other):
+            continue
+        if not same_weights(one, quick(learner, **settings).fit(tables[0], y)):
+            raise SkipTest("Two fits with one random_state and a split differ.")
+        raise AssertionError(
+            f"{name} learns something else where a row that validates has {what}. "
+            "Split the rows first; then fit scaling, filling, indicators and levels on "
+            "those that train."
+        )
 
 
 @torch_check(predicts)
@@ -314,6 +363,21 @@ def _assert_raises(name: str, what: str, learner: Any, X: Any, y: Any) -> None:
 def _rows(batches: list[dict[str, Any]]) -> set[bytes]:
     """Return the rows in batches, as the network saw them."""
     return {row.tobytes() for batch in batches for row in batch["X"].numpy()}
+
+
+def _validating_row(
+    name: str, learner: Any, X: np.ndarray, y: np.ndarray, settings: dict[str, Any]
+) -> int:
+    """Return the number of a row that validates, where the seed decides which."""
+    for row in range(len(X)):
+        # Rows of two kinds, and one that is like no other.
+        marked = (np.arange(len(X))[:, None] // 3 + np.arange(X.shape[1])) % 2.0
+        marked[row] = 0.4 + 0.2 * marked[row]
+        _, seen = record(learner, marked, y, **settings)
+        trained = {bytes(r[: X.shape[1] * 4]) for r in _rows(seen.train_batches)}
+        if _rows(seen.valid_batches) - trained:
+            return row
+    raise AssertionError(f"No row of {name} validates with validation_fraction=0.5.")
 
 
 def _count(name: str, what: str, found: int, expected: int) -> None:

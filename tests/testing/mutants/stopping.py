@@ -50,6 +50,28 @@ class CountsFromZero(Stoppable):
         return learned
 
 
+class ScalesByAllRows(Stoppable):
+    """Scales features by all rows, those that validate too."""
+
+    def _fitted_schema(self, columns, train, X, seed):
+        return self.schema().fit(columns.matrix(X), None)
+
+
+class TakesLevelsOfAllRows(Stoppable):
+    """Encodes columns by all rows, those that validate too."""
+
+    def network(self, spec):
+        return nn.Linear(spec.n_columns, spec.n_outputs)
+
+    def _fitted_columns(self, columns, X, weight, rows):
+        return super()._fitted_columns(columns, X, weight, None)
+
+    def __sklearn_tags__(self):
+        tags = super().__sklearn_tags__()
+        tags.input_tags.categorical = True
+        return tags
+
+
 class KeepsLastWeights(Stoppable):
     """Keeps the last weights instead of the best."""
 
@@ -177,7 +199,13 @@ MUTANTS = [
         "check_best_weights_are_kept",
         also=("check_interrupted_fit_keeps_best_weights",),
     ),
-    Mutant(TrainsOnValidationRows(), "check_validation_rows_never_train"),
+    Mutant(
+        TrainsOnValidationRows(),
+        "check_validation_rows_never_train",
+        also=("check_preprocessing_learns_from_training_rows",),
+    ),
+    Mutant(ScalesByAllRows(), "check_preprocessing_learns_from_training_rows"),
+    Mutant(TakesLevelsOfAllRows(), "check_preprocessing_learns_from_training_rows"),
     Mutant(SplitsUnseeded(), _SPLIT),
     Mutant(SplitsUnstratified(), _SPLIT),
     Mutant(SwallowsErrors(), "check_failed_fit_changes_nothing"),
