@@ -61,12 +61,12 @@ def test_losses_with_several_outputs_for_a_value_pass(loss):
 )
 def test_losses_of_torch_and_functions_pass(loss):
     report = check_loss(loss)
-    assert len(report.names("passed")) == len(report) == 9
+    assert len(report.names("passed")) == len(report) == 10
 
 
 def test_a_function_of_one_number_is_not_asked_for_weights():
     names = [row["check_name"] for row in check_loss(one_number)]
-    assert len(names) == 7
+    assert len(names) == 8
     assert not [name for name in names if "weights" in name]
 
 

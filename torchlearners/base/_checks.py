@@ -10,6 +10,7 @@ import torch
 from torch import nn
 
 from torchlearners._compat import BaseEstimator
+from torchlearners.base._rows import Rows
 from torchlearners.data import ColumnEncoder, DataSpec, Schema, Target
 from torchlearners.exceptions import ArchitectureError
 from torchlearners.graph import Node, plan_network
@@ -181,6 +182,47 @@ def check_same_domain(learner: Any, target: Target) -> None:
             f"before, whose network was trained on {domain} ones. Set the loss of that "
             "fit again, or start anew: with warm_start=False, or from a clone."
         )
+
+
+def check_loss_of_rows(
+    learner: Any, target: Target, train: Rows, valid: Rows | None
+) -> bool:
+    """Raise where the loss cannot be computed from parts of a batch, but must be.
+
+    Parameters
+    ----------
+    learner : TorchLearner
+    target : Target
+    train, valid : tuple
+        See `weighted_rows`.
+
+    Returns
+    -------
+    bool
+        Whether there is a loss of each row, so that rows may have weights.
+
+    Raises
+    ------
+    ValueError
+        Where gradients of pieces are to be added up, or rows have weights.
+    """
+    criterion = learner._criterion(target)
+    n_outputs = target.n_outputs * criterion.loss.outputs_per_value
+    if learner.accumulate_grad > 1 and not criterion.splits_batches(n_outputs):
+        raise ValueError(
+            f"loss={learner.loss!r} of a batch is not the mean of the losses of its "
+            f"parts, of which accumulate_grad={learner.accumulate_grad} makes one "
+            "step. Set accumulate_grad=1."
+        )
+    by_row = criterion.weighs_rows(n_outputs)
+    weighted = [rows for rows in (train, valid) if rows and rows[2] is not None]
+    if weighted and not by_row:
+        raise ValueError(
+            f"loss={learner.loss!r} returns one number for all rows, but row weights "
+            "need one loss for each. Return unreduced losses of shape (n_rows,), or "
+            "fit without sample_weight and class_weight."
+        )
+    return by_row
 
 
 def training_identity(

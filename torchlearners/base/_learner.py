@@ -13,6 +13,7 @@ from torch import nn
 from torchlearners._compat import CallbackSupportMixin, callback_teardown
 from torchlearners.base._checks import (
     as_module,
+    check_loss_of_rows,
     check_network,
     check_same_domain,
     check_same_outputs,
@@ -242,7 +243,9 @@ class TorchLearner(
         del matrix
         n_rows = len(train[0]), 0 if valid is None else len(valid[0])
         batch_size = self._batch_size(n_rows[0])
-        if batch_size * self.accumulate_grad >= len(train[0]) and self.sampler is None:
+        by_row = check_loss_of_rows(self, target, train, valid)
+        whole = batch_size * self.accumulate_grad >= len(train[0])
+        if by_row and whole and self.sampler is None:
             train = merge_repeated_rows(*train)
         if continuing:
             schema = self._schema

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Callable
 from functools import partial
 from typing import Any
@@ -21,113 +20,22 @@ from torchlearners.testing._declared import (
     require_repr,
     require_same_defaults,
     require_signature,
-    said,
 )
 from torchlearners.testing._kinds import torch_check
+from torchlearners.testing._loss_batches import (
+    N_ROWS,
+    batch_for,
+    is_declared,
+    kind_of,
+    some_outputs,
+    takes_weights,
+    value_of,
+)
 from torchlearners.testing._probe import quick, toy
 from torchlearners.testing._runner import CheckReport, run_checks
-from torchlearners.training import Loss, build_loss
+from torchlearners.training import build_loss
 
-_KINDS = ("values", "classes", "labels")
-_N_ROWS = 12
 _checks_losses = partial(torch_check, subject="loss")
-
-
-def _batch(loss: Any, kind: str) -> tuple[Tensor, list[Tensor], Tensor]:
-    """Return good outputs, outputs that are worse, and the targets of both."""
-    good, worse, target = _points(kind)
-    if _is_declared(loss) and loss.domain != "real":
-        good, *worse = (_outputs_that_predict(loss, x) for x in (good, *worse))
-    more = loss.outputs_per_value - 1 if _is_declared(loss) else 0
-    # The first output of each value is as for a loss with a single one.
-    good, *worse = (
-        nn.functional.pad(x[..., None], (0, more)).flatten(1) for x in (good, *worse)
-    )
-    return good, worse, target
-
-
-def _points(kind: str) -> tuple[Tensor, list[Tensor], Tensor]:
-    """Return the same for a loss with one output for each class, label or value."""
-    if kind == "classes":
-        target = torch.arange(_N_ROWS) % 3
-        good = 4.0 * torch.eye(3)[target]
-        return good, [good.roll(1, 1)], target
-    if kind == "labels":
-        rows = torch.arange(_N_ROWS)
-        labels = torch.stack([rows % 2, rows // 2 % 2], 1).float()
-        return 8 * labels - 4, [4 - 8 * labels], labels
-    values = 1.5 + torch.linspace(0, 1, _N_ROWS)[:, None]
-    return values, [values + 0.5, values - 0.5], values.clone()
-
-
-def _outputs_that_predict(loss: Any, points: Tensor) -> Tensor:
-    """Return outputs of a loss with one output for each value that ascends with it."""
-    grid = np.linspace(-5, 5, 10_001)
-    read = loss.read_points(grid[:, None])[:, 0]
-    return torch.as_tensor(np.interp(points.numpy(), read, grid)).float()
-
-
-def _some_outputs(loss: Any, kind: str) -> Tensor:
-    generator = torch.Generator().manual_seed(0)
-    good, _, _ = _batch(loss, kind)
-    return torch.randn(good.shape, generator=generator)
-
-
-def _value(
-    loss: Any, kind: str, outputs: Tensor, target: Tensor, weight: Any = None
-) -> Tensor:
-    """Return the value as a scalar, also where the loss forgets the mean."""
-    return build_loss(loss, kind)(outputs, target.clone(), weight).mean()
-
-
-def _orders(loss: Any, kind: str) -> bool:
-    """Tell whether better outputs have a lower loss."""
-    good, worse, target = _batch(loss, kind)
-    lowest = _value(loss, kind, good, target)
-    return all(bool(lowest < _value(loss, kind, bad, target)) for bad in worse)
-
-
-def _fit_kinds(loss: Any) -> tuple[list[str], str]:
-    """Return the kinds of target that a loss takes, and why it does not the others."""
-    fitting, reasons = [], []
-    for kind in [loss.target] if _is_declared(loss) else _KINDS:
-        try:
-            with warnings.catch_warnings():
-                warnings.simplefilter("error")  # torch warns of shapes that differ
-                _orders(loss, kind)
-        except Exception as error:  # noqa: BLE001  (whatever a foreign loss raises)
-            reasons.append(f"{kind}: {said(error)}")
-        else:
-            fitting.append(kind)
-    return fitting, "; ".join(reasons)
-
-
-def _kind(name: str, loss: Any) -> str:
-    """Return the kind of target that the loss is for."""
-    fitting, reasons = _fit_kinds(loss)
-    assert fitting, (
-        f"{name} takes no kind of target: {reasons}. It is called with outputs and "
-        "encoded targets."
-    )
-    return next((kind for kind in fitting if _orders(loss, kind)), fitting[0])
-
-
-def _takes_weights(loss: Any) -> bool:
-    """Tell whether the loss gives one value for each row, which can be weighted."""
-    fitting, _ = _fit_kinds(loss)
-    try:
-        _, _, target = _batch(loss, fitting[0])
-        outputs = _some_outputs(loss, fitting[0])
-        build_loss(loss, fitting[0])(outputs, target, torch.ones(_N_ROWS))
-    except IndexError:  # fits none
-        return False
-    except ValueError as error:
-        return "row weights need" not in str(error)
-    return True
-
-
-def _is_declared(loss: Any) -> bool:
-    return isinstance(loss, Loss)
 
 
 def _namesake(loss: Any) -> Any:
@@ -137,15 +45,15 @@ def _namesake(loss: Any) -> Any:
 
 
 def _has_namesake(loss: Any) -> bool:
-    return _is_declared(loss) and _namesake(loss) is not None
+    return is_declared(loss) and _namesake(loss) is not None
 
 
 @_checks_losses()
 def check_loss_takes_a_kind_of_target(name: str, loss: Any) -> None:
     """Check that outputs and targets of classes, labels or values give a scalar."""
-    kind = _kind(name, loss)
-    _, _, target = _batch(loss, kind)
-    value = build_loss(loss, kind)(_some_outputs(loss, kind), target, None)
+    kind = kind_of(name, loss)
+    _, _, target = batch_for(loss, kind)
+    value = build_loss(loss, kind)(some_outputs(loss, kind), target, None)
     assert value.ndim == 0, (
         f"{name} returned shape {tuple(value.shape)} for {kind}; training needs a "
         "scalar, the mean over rows."
@@ -156,10 +64,10 @@ def check_loss_takes_a_kind_of_target(name: str, loss: Any) -> None:
 @_checks_losses()
 def check_loss_gives_each_row_a_gradient(name: str, loss: Any) -> None:
     """Check that the value depends on each row, differentiably."""
-    kind = _kind(name, loss)
-    _, _, target = _batch(loss, kind)
-    outputs = _some_outputs(loss, kind).requires_grad_()
-    value = _value(loss, kind, outputs, target)
+    kind = kind_of(name, loss)
+    _, _, target = batch_for(loss, kind)
+    outputs = some_outputs(loss, kind).requires_grad_()
+    value = value_of(loss, kind, outputs, target)
     assert value.requires_grad, (
         f"The value of {name} has no gradient. Compute it by torch functions, without "
         "detach(), item(), numpy() or no_grad()."
@@ -170,18 +78,18 @@ def check_loss_gives_each_row_a_gradient(name: str, loss: Any) -> None:
     assert torch.isfinite(gradient).all(), f"{name} has gradients that are not finite."
     silent = (gradient == 0).all(1).nonzero()[:, 0].tolist()
     assert not silent, (
-        f"{name} has no gradient for rows {silent} of {_N_ROWS}, so they do not train."
+        f"{name} has no gradient for rows {silent} of {N_ROWS}, so they do not train."
     )
 
 
 @_checks_losses()
 def check_loss_is_lower_for_better_outputs(name: str, loss: Any) -> None:
     """Check that outputs that fit the targets have the lower value."""
-    kind = _kind(name, loss)
-    good, worse, target = _batch(loss, kind)
-    best = _value(loss, kind, good, target).item()
+    kind = kind_of(name, loss)
+    good, worse, target = batch_for(loss, kind)
+    best = value_of(loss, kind, good, target).item()
     for outputs in worse:
-        value = _value(loss, kind, outputs, target).item()
+        value = value_of(loss, kind, outputs, target).item()
         assert best < value, (
             f"{name} is {best:g} for outputs that fit the {kind} and {value:g} for "
             "worse ones. Training minimizes it; look for a wrong sign."
@@ -191,18 +99,18 @@ def check_loss_is_lower_for_better_outputs(name: str, loss: Any) -> None:
 @_checks_losses()
 def check_loss_takes_a_batch_of_one_row(name: str, loss: Any) -> None:
     """Check that a last batch of one row has a finite value."""
-    kind = _kind(name, loss)
-    _, _, target = _batch(loss, kind)
-    value = _value(loss, kind, _some_outputs(loss, kind)[:1], target[:1])
+    kind = kind_of(name, loss)
+    _, _, target = batch_for(loss, kind)
+    value = value_of(loss, kind, some_outputs(loss, kind)[:1], target[:1])
     assert torch.isfinite(value), f"{name} is {value} for a batch of one row."
 
 
 @_checks_losses()
 def check_loss_leaves_its_inputs_alone(name: str, loss: Any) -> None:
     """Check that neither outputs nor targets are changed in place."""
-    kind = _kind(name, loss)
-    _, _, target = _batch(loss, kind)
-    outputs = _some_outputs(loss, kind)
+    kind = kind_of(name, loss)
+    _, _, target = batch_for(loss, kind)
+    outputs = some_outputs(loss, kind)
     before = outputs.clone(), target.clone()
     build_loss(loss, kind)(outputs, target, None)
     assert torch.equal(outputs, before[0]), f"{name} changes the outputs in place."
@@ -212,12 +120,12 @@ def check_loss_leaves_its_inputs_alone(name: str, loss: Any) -> None:
 @_checks_losses()
 def check_loss_is_finite_for_extreme_outputs(name: str, loss: Any) -> None:
     """Check value and gradient where outputs are ten thousand, right and wrong."""
-    kind = _kind(name, loss)
-    good, _, target = _batch(loss, kind)
+    kind = kind_of(name, loss)
+    good, _, target = batch_for(loss, kind)
     signs = torch.where(good > good.mean(), 1.0, -1.0)
     for outputs in (1e4 * signs, -1e4 * signs):
         outputs.requires_grad_()
-        value = _value(loss, kind, outputs, target)
+        value = value_of(loss, kind, outputs, target)
         (gradient,) = torch.autograd.grad(value, outputs)
         assert torch.isfinite(value), (
             f"{name} is {value} for outputs of size 1e4. Use functions of torch that "
@@ -228,31 +136,31 @@ def check_loss_is_finite_for_extreme_outputs(name: str, loss: Any) -> None:
         )
 
 
-@_checks_losses(_takes_weights)
+@_checks_losses(takes_weights)
 def check_loss_equal_weights_are_none(name: str, loss: Any) -> None:
     """Check that weights of 3 for all rows give the value without weights."""
-    kind = _kind(name, loss)
-    _, _, target = _batch(loss, kind)
-    outputs = _some_outputs(loss, kind)
-    plain = _value(loss, kind, outputs, target)
-    weighted = _value(loss, kind, outputs, target, torch.full((_N_ROWS,), 3.0))
+    kind = kind_of(name, loss)
+    _, _, target = batch_for(loss, kind)
+    outputs = some_outputs(loss, kind)
+    plain = value_of(loss, kind, outputs, target)
+    weighted = value_of(loss, kind, outputs, target, torch.full((N_ROWS,), 3.0))
     assert _close(plain, weighted), (
         f"{name} is {plain:g} without weights and {weighted:g} with weights of 3. "
         "Divide by the sum of the weights: sum(w * l) / sum(w)."
     )
 
 
-@_checks_losses(_takes_weights)
+@_checks_losses(takes_weights)
 def check_loss_weights_are_repetition(name: str, loss: Any) -> None:
     """Check that a row of weight 0 is as good as gone, and one of weight 2 as twice."""
-    kind = _kind(name, loss)
-    _, _, target = _batch(loss, kind)
-    outputs = _some_outputs(loss, kind).requires_grad_()
-    weight = torch.ones(_N_ROWS)
+    kind = kind_of(name, loss)
+    _, _, target = batch_for(loss, kind)
+    outputs = some_outputs(loss, kind).requires_grad_()
+    weight = torch.ones(N_ROWS)
     weight[0], weight[1] = 0, 2
-    rows = torch.arange(_N_ROWS).repeat_interleave(weight.long())
-    repeated = _value(loss, kind, outputs[rows], target[rows])
-    weighted = _value(loss, kind, outputs, target, weight)
+    rows = torch.arange(N_ROWS).repeat_interleave(weight.long())
+    repeated = value_of(loss, kind, outputs[rows], target[rows])
+    weighted = value_of(loss, kind, outputs, target, weight)
     assert _close(repeated, weighted), (
         f"{name} is {repeated:g} where a row is left out and another is repeated, but "
         f"{weighted:g} where they have weights 0 and 2. It must be "
@@ -263,9 +171,32 @@ def check_loss_weights_are_repetition(name: str, loss: Any) -> None:
 
 
 @_checks_losses()
+def check_loss_of_a_batch_is_that_of_its_parts(name: str, loss: Any) -> None:
+    """Check that halves of a batch have its value as their mean, or that it says no.
+
+    A declared loss says so by ``splits_batches = False``; one from elsewhere is tried
+    by learners, which refuse `accumulate_grad` then.
+    """
+    kind = kind_of(name, loss)
+    _, _, target = batch_for(loss, kind)
+    outputs = some_outputs(loss, kind)
+    if not build_loss(loss, kind).splits_batches(outputs.shape[1]):
+        return
+    half = N_ROWS // 2
+    whole = value_of(loss, kind, outputs, target)
+    first = value_of(loss, kind, outputs[:half], target[:half])
+    last = value_of(loss, kind, outputs[half:], target[half:])
+    assert _close(whole, (first + last) / 2), (
+        f"{name} is {whole:g} for a batch, and {first:g} and {last:g} for its halves, "
+        "whose mean is another. Set splits_batches = False where it compares rows with "
+        "each other, so that no batch is cut into pieces."
+    )
+
+
+@_checks_losses()
 def check_loss_trains_a_learner(name: str, loss: Any) -> None:
     """Check that the training loss of a small learner falls."""
-    kind = _kind(name, loss)
+    kind = kind_of(name, loss)
     learner = (
         MLPRegressor(preset="simple")
         if kind == "values"
@@ -274,7 +205,7 @@ def check_loss_trains_a_learner(name: str, loss: Any) -> None:
     X, y = toy(learner)
     if kind == "labels":
         y = np.stack([y == 0, y == 1], axis=1).astype(int)
-    if _is_declared(loss) and loss.domain != "real":
+    if is_declared(loss) and loss.domain != "real":
         y = y - y.min() + 1
     fitted = quick(learner, loss=loss, hidden_layer_sizes=(8,), lr=0.05, max_epochs=10)
     with must_work(name, f"fit of a learner for {kind}", "Return one value, a mean."):
@@ -285,40 +216,40 @@ def check_loss_trains_a_learner(name: str, loss: Any) -> None:
     )
 
 
-@_checks_losses(_is_declared)
+@_checks_losses(is_declared)
 def check_loss_parameters_matter(name: str, loss: Any) -> None:
     """Check that each parameter changes the value for some outputs."""
 
     def outcome(changed: Any) -> str:
         kind = changed.target
-        good, worse, target = _batch(changed, kind)
-        outputs = [good, *worse, _some_outputs(changed, kind)]
-        return str([_value(changed, kind, o, target).item() for o in outputs])
+        good, worse, target = batch_for(changed, kind)
+        outputs = [good, *worse, some_outputs(changed, kind)]
+        return str([value_of(changed, kind, o, target).item() for o in outputs])
 
     dead = dead_parameters(loss, outcome)
     assert not dead, f"Parameters {dead} of {name} change nothing. Use or drop them."
 
 
-@_checks_losses(_is_declared)
+@_checks_losses(is_declared)
 def check_loss_parameters_are_the_signature(name: str, loss: Any) -> None:
     """Check that get_params returns the arguments of the constructor."""
     require_signature(name, loss)
 
 
-@_checks_losses(_is_declared)
+@_checks_losses(is_declared)
 def check_loss_documents_parameters(name: str, loss: Any) -> None:
     """Check that the docstring of the class has an entry for each parameter."""
     require_documented(name, loss)
 
 
-@_checks_losses(_is_declared)
+@_checks_losses(is_declared)
 def check_loss_clones_alike(name: str, loss: Any) -> None:
     """Check that clone and repr tell the parameters, also of a changed loss."""
     require_clone(name, loss)
     require_repr(name, loss)
 
 
-@_checks_losses(_is_declared)
+@_checks_losses(is_declared)
 def check_loss_parameters_are_reached_from_a_learner(name: str, loss: Any) -> None:
     """Check that a learner with it has its parameters as `loss__...`."""
     learner = MLPClassifier(preset="simple", loss=clone(loss))
@@ -329,7 +260,7 @@ def check_loss_parameters_are_reached_from_a_learner(name: str, loss: Any) -> No
         assert getattr(learner.loss, param) is value, f"set_params ignores {key!r}."
 
 
-@_checks_losses(_is_declared)
+@_checks_losses(is_declared)
 def check_loss_reads_its_outputs(name: str, loss: Any) -> None:
     """Check that outputs are read as one number for each class, label or value.
 
@@ -337,10 +268,10 @@ def check_loss_reads_its_outputs(name: str, loss: Any) -> None:
     quantiles do not cross, standard deviations are positive, and members of an ensemble
     that agree predict what each of them does.
     """
-    outputs = _some_outputs(loss, loss.target)
+    outputs = some_outputs(loss, loss.target)
     outputs = torch.cat([outputs, 2 * outputs], dim=1)
     values = outputs.numpy()
-    expected = _N_ROWS, values.shape[1] // loss.outputs_per_value
+    expected = N_ROWS, values.shape[1] // loss.outputs_per_value
     points = loss.read_points(values)
     _require_shape(name, "read_points", points, expected)
     assert loss.domain == "real" or (points > 0).all(), (
@@ -387,11 +318,11 @@ def check_loss_has_torchs_defaults(name: str, loss: Any) -> None:
 def check_loss_equals_torch(name: str, loss: Any) -> None:
     """Check that values are those of the class of torch.nn of the same name."""
     theirs = _namesake(loss)
-    kind = _kind(name, loss)
-    _, _, target = _batch(loss, kind)
-    outputs = _some_outputs(loss, kind)
+    kind = kind_of(name, loss)
+    _, _, target = batch_for(loss, kind)
+    outputs = some_outputs(loss, kind)
     expected = theirs(**loss.get_params(deep=False))(outputs, target)
-    value = _value(loss, kind, outputs, target)
+    value = value_of(loss, kind, outputs, target)
     assert _close(value, expected), (
         f"{name} is {value:g} where torch.nn.{theirs.__name__} is {expected:g}."
     )
@@ -410,6 +341,7 @@ LOSS_CHECKS = (
     check_loss_is_finite_for_extreme_outputs,
     check_loss_equal_weights_are_none,
     check_loss_weights_are_repetition,
+    check_loss_of_a_batch_is_that_of_its_parts,
     check_loss_trains_a_learner,
     check_loss_parameters_matter,
     check_loss_parameters_are_the_signature,
@@ -465,7 +397,7 @@ def check_loss(
     >>> from torchlearners.testing import check_loss
     >>> from torchlearners.training import Huber
     >>> print(check_loss(Huber(delta=2.0)))
-    Huber: 17 passed
+    Huber: 18 passed
     """
     return run_checks(
         loss,

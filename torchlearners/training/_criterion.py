@@ -29,6 +29,34 @@ class Criterion(nn.Module):
         """Return the mean loss, weighted by row where there are weights."""
         raise NotImplementedError
 
+    def splits_batches(self, n_outputs: int) -> bool:
+        """Tell whether the loss of a batch is the mean of those of its parts.
+
+        Parameters
+        ----------
+        n_outputs : int
+            Of the network.
+
+        Returns
+        -------
+        bool
+        """
+        return self.loss.splits_batches
+
+    def weighs_rows(self, n_outputs: int) -> bool:
+        """Tell whether there is a loss of each row, which can be weighted.
+
+        Parameters
+        ----------
+        n_outputs : int
+            Of the network.
+
+        Returns
+        -------
+        bool
+        """
+        return True
+
     def read_points(self, outputs: np.ndarray) -> np.ndarray:
         """Return what outputs predict, one number for each value."""
         return self.loss.read_points(outputs)
@@ -47,6 +75,9 @@ class Loss(Descriptor):
     """
 
     target: ClassVar[str]  # what it is for: "classes", "labels" or "values"
+    # Whether the loss of a batch is the mean of those of its parts. Where rows are
+    # compared with each other it is not, and no batch may be cut to save memory.
+    splits_batches: ClassVar[bool] = True
 
     @property
     def outputs_per_value(self) -> int:

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import copy
+import math
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from torchlearners.nn import random_numbers_from
 from torchlearners.params import did_you_mean, fraction, param, positive
 from torchlearners.training._criterion import Criterion, Loss, weighted_mean
 from torchlearners.training._descriptors import promote
@@ -244,7 +246,7 @@ def build_loss(choice: Any, target: str) -> Criterion:
         )
     foreign = choice() if isinstance(choice, type) else choice
     _check_read_alike(foreign)
-    return _ForeignCriterion(foreign)
+    return _ForeignCriterion(foreign, target)
 
 
 def _check_read_alike(loss: Any) -> None:
@@ -335,15 +337,55 @@ def penalized(loss: Tensor, penalties: list[Tensor], weight: Tensor | None) -> T
 class _ForeignCriterion(Criterion):
     """A loss from elsewhere, taught row weights where it can be."""
 
-    def __init__(self, function: Any) -> None:
+    def __init__(self, function: Any, target: str) -> None:
         super().__init__()
         self.loss = Loss()
+        self.target = target
         # The user's module must not change: it may serve other fits.
         self.function = copy.deepcopy(function)
         self.unreduced = None
         if getattr(function, "reduction", None) == "mean":
             self.unreduced = copy.deepcopy(function)
             self.unreduced.reduction = "none"
+
+    def splits_batches(self, n_outputs: int) -> bool:
+        """Tell it by what the function gives for four made-up rows, and their halves.
+
+        An attribute ``splits_batches = False`` of the function says it as well.
+        """
+        if not getattr(self.function, "splits_batches", True):
+            return False
+        values = [
+            self._tried(copy.deepcopy(self.function), n_outputs, rows)
+            for rows in (slice(4), slice(4), slice(2), slice(2, 4))
+        ]
+        if any(value is None for value in values):
+            return True
+        whole, again, *halves = (float(v.mean()) for v in values if v is not None)
+        # What differs where it is asked twice tells nothing.
+        return again != whole or math.isclose(whole, sum(halves) / 2, rel_tol=1e-4)
+
+    def weighs_rows(self, n_outputs: int) -> bool:
+        """Tell whether the function returns a loss for each of four made-up rows."""
+        function = copy.deepcopy(self.unreduced or self.function)
+        losses = self._tried(function, n_outputs, slice(4))
+        return losses is None or losses.shape[:1] == (4,)
+
+    def _tried(self, function: Any, n_outputs: int, rows: slice) -> Tensor | None:
+        """Return what a function gives for some of four rows; None where it fails."""
+        generator = torch.Generator().manual_seed(0)
+        output, values = torch.randn(2, 4, n_outputs, generator=generator)
+        target = {
+            "classes": torch.arange(4) * n_outputs // 4,
+            "labels": (values > 0).float(),
+            "values": values,
+        }[self.target]
+        try:
+            with random_numbers_from(generator):
+                losses: Tensor = function(output[rows], target[rows])
+            return losses if isinstance(losses, Tensor) else None
+        except Exception:  # noqa: BLE001  (it fails again where it is trained with)
+            return None
 
     def forward(
         self, output: Tensor, target: Tensor, weight: Tensor | None = None

@@ -118,6 +118,12 @@ class Steps(NeuralNet):
         """Take half as many rows a pass from now on, or give up on a single row."""
         if self._n_pieces >= n_rows:
             raise
+        if not self.criterion_.splits_batches(self.n_outputs):
+            raise ValueError(
+                f"A batch of {n_rows} rows does not fit into the memory of "
+                f"{self.device}, and cannot be computed in pieces: its loss is not the "
+                "mean of the losses of its parts. Lower batch_size."
+            )
         if self._n_pieces == self.accumulate_grad:
             warnings.warn(
                 f"A batch of {n_rows} rows does not fit into the memory of "

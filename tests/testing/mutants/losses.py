@@ -6,7 +6,14 @@ from torch.nn import functional as F
 from mutants import Mutant
 from torchlearners.params import param, positive
 from torchlearners.testing import check_loss
-from torchlearners.training import Criterion, Gaussian, Loss, Poisson, Quantile
+from torchlearners.training import (
+    Criterion,
+    Gaussian,
+    Loss,
+    Poisson,
+    Quantile,
+    weighted_mean,
+)
 
 
 class _Squared(Loss):
@@ -116,6 +123,14 @@ class DividesByRows(_Built):
         return (losses if weight is None else losses * weight).mean()
 
 
+class ComparesRows(_Built):
+    """Looks at the mean output of the batch, and does not say so."""
+
+    def value(self, output, target, weight):
+        mean = weighted_mean(output[:, 0], weight)
+        return weighted_mean(self.rows(output, target), weight) + mean**2 / 20
+
+
 class HasDeadParameter(_Squared):
     """Has a parameter that it does not use.
 
@@ -194,11 +209,16 @@ MUTANTS = [
     Mutant(subject, caught_by, also, check_loss)
     for subject, caught_by, also in [
         (HasTheWrongSign(), "check_loss_is_lower_for_better_outputs", ()),
-        (DividesByOneRowLess(), "check_loss_takes_a_batch_of_one_row", ()),
+        (
+            DividesByOneRowLess(),
+            "check_loss_takes_a_batch_of_one_row",
+            ("check_loss_of_a_batch_is_that_of_its_parts",),
+        ),
         (ChangesItsTargets(), "check_loss_leaves_its_inputs_alone", ()),
         (Overflows(), "check_loss_is_finite_for_extreme_outputs", ()),
         (IgnoresWeights(), "check_loss_weights_are_repetition", ()),
         (DividesByRows(), "check_loss_equal_weights_are_none", ()),
+        (ComparesRows(), "check_loss_of_a_batch_is_that_of_its_parts", ()),
         (HasDeadParameter(), "check_loss_parameters_matter", ()),
         (HidesParameter(), "check_loss_documents_parameters", ()),
         (Crosses(), "check_loss_reads_its_outputs", ()),
@@ -210,7 +230,11 @@ MUTANTS = [
         ),
         (SmoothL1(), "check_loss_has_torchs_defaults", ()),
         (L1(), "check_loss_equals_torch", ()),
-        (LeavesRowOut(), "check_loss_gives_each_row_a_gradient", ()),
+        (
+            LeavesRowOut(),
+            "check_loss_gives_each_row_a_gradient",
+            ("check_loss_of_a_batch_is_that_of_its_parts",),
+        ),
         (
             IsDetached(),
             "check_loss_gives_each_row_a_gradient",
