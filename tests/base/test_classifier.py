@@ -98,6 +98,21 @@ def test_columns_of_probabilities_follow_classes():
     assert_array_equal(learner.classes_[proba.argmax(axis=1)], learner.predict(X3))
 
 
+def test_log_probabilities_stay_finite_where_probabilities_vanish():
+    learner = small(lr=0.5, max_epochs=40).fit(X3, y3)
+    far = 1e4 * X3
+    proba, logs = learner.predict_proba(far), learner.predict_log_proba(far)
+    assert proba.min() == 0
+    assert np.isfinite(logs).all()
+    assert_allclose(np.exp(logs), proba, atol=1e-15)
+
+
+def test_log_probabilities_of_labels_are_those_of_each_label():
+    learner = small(max_epochs=3).fit(X_labels, y_labels)
+    proba = learner.predict_proba(X_labels)
+    assert_allclose(learner.predict_log_proba(X_labels), np.log(proba), rtol=1e-12)
+
+
 def test_the_decision_function_of_two_classes_is_the_log_odds_of_the_second():
     learner = small().fit(X, y)
     decision, proba = learner.decision_function(X), learner.predict_proba(X)

@@ -65,7 +65,9 @@ def test_the_final_fit_takes_all_rows_and_that_many_epochs(search):
     expected = clone(LEARNER).set_params(**params).fit(X, Y)
     assert search.best_estimator_.n_iter_ == search.best_epoch_
     assert "valid_loss" not in search.best_estimator_.history_[-1]
-    np.testing.assert_array_equal(search.predict_proba(X), expected.predict_proba(X))
+    for method in ("predict_proba", "predict_log_proba"):
+        found, wanted = (getattr(fit, method)(X) for fit in (search, expected))
+        np.testing.assert_array_equal(found, wanted)
     assert search.score(X, Y) == expected.score(X, Y)
 
 

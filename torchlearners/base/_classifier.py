@@ -197,6 +197,22 @@ class ClassifierLearner(ClassifierMixin, EnsembleLearner):
         outputs = self._outputs(X)
         return self._target.probabilities(outputs)
 
+    def predict_log_proba(self, X: Any) -> np.ndarray:
+        """Predict the logarithms of probabilities.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, n_features)
+
+        Returns
+        -------
+        ndarray of shape (n_samples, n_classes)
+            Of what `predict_proba` returns; finite also where a probability is so small
+            that it is rounded to 0.
+        """
+        outputs = self._outputs(X)
+        return self._target.log_probabilities(outputs)
+
     def decision_function(self, X: Any) -> np.ndarray:
         """Return the logits; of several members those of their mean probabilities.
 

@@ -52,6 +52,10 @@ class Target:
         """Turn network outputs into probabilities, where the kind has them."""
         raise NotImplementedError
 
+    def log_probabilities(self, outputs: np.ndarray) -> np.ndarray:
+        """Turn network outputs into logarithms of probabilities, likewise."""
+        raise NotImplementedError
+
     def decision(self, outputs: np.ndarray) -> np.ndarray:
         """Turn network outputs into logits, where the kind has them."""
         raise NotImplementedError
@@ -145,6 +149,11 @@ class ClassTarget(Target):
         powers = np.exp(outputs - outputs.max(axis=1, keepdims=True))
         return powers / powers.sum(axis=1, keepdims=True)
 
+    def log_probabilities(self, outputs: np.ndarray) -> np.ndarray:
+        """Return the logarithms, finite also where a probability is rounded to 0."""
+        logs: np.ndarray = log_softmax(outputs.astype(np.float64), axis=1)
+        return logs
+
     def decision(self, outputs: np.ndarray) -> np.ndarray:
         """Return logits; for two classes their difference, shape (n_samples,)."""
         outputs = outputs.astype(np.float64)
@@ -214,6 +223,10 @@ class MultilabelTarget(Target):
     def probabilities(self, outputs: np.ndarray) -> np.ndarray:
         """Return the probability of each label in float64."""
         return expit(outputs.astype(np.float64))
+
+    def log_probabilities(self, outputs: np.ndarray) -> np.ndarray:
+        """Return the logarithms, finite also where a probability is rounded to 0."""
+        return log_expit(outputs.astype(np.float64))
 
     def decision(self, outputs: np.ndarray) -> np.ndarray:
         """Return logits in float64."""

@@ -248,7 +248,7 @@ def check_probabilities_are_probabilities(name: str, learner: Any) -> None:
 
 @torch_check(classifies)
 def check_predict_is_the_most_probable_class(name: str, learner: Any) -> None:
-    """Check that predict, predict_proba and decision_function agree on the classes."""
+    """Check that predictions, (log-)probabilities and decisions agree."""
     X, codes = toy(learner)
     # Sorted, these are in another order than their numbers.
     y = np.array(["two", "one", "zero"])[codes]
@@ -260,6 +260,12 @@ def check_predict_is_the_most_probable_class(name: str, learner: Any) -> None:
         f"predict of {name} is not the most probable class in {len(differ)} of "
         f"{len(X)} rows. predict must be classes_[predict_proba(X).argmax(axis=1)]."
     )
+    if hasattr(fitted, "predict_log_proba"):
+        off = np.abs(np.exp(fitted.predict_log_proba(X)) - proba).max()
+        assert off < 1e-12, (
+            f"predict_log_proba of {name} is off by {off:.3g} from the logarithm of "
+            "predict_proba. Compute it from the same outputs."
+        )
     if not hasattr(fitted, "decision_function"):
         return
     logits = fitted.decision_function(X)

@@ -202,6 +202,11 @@ class EarlyStoppingCV(MetaEstimatorMixin, BaseEstimator):
         """Predict probabilities with the estimator trained on all rows."""
         return self._best().predict_proba(X)
 
+    @available_if(_fitted_has("predict_log_proba"))
+    def predict_log_proba(self, X: Any) -> np.ndarray:
+        """Predict log-probabilities with the estimator trained on all rows."""
+        return self._best().predict_log_proba(X)
+
     @available_if(_fitted_has("decision_function"))
     def decision_function(self, X: Any) -> np.ndarray:
         """Return the logits of the estimator trained on all rows."""

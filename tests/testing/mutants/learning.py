@@ -234,6 +234,16 @@ class HalvesDecisions(ClassifierLearner):
         return super().decision_function(X) / 2
 
 
+class RoundsLogarithms(ClassifierLearner):
+    """Computes log-probabilities in single precision."""
+
+    def network(self, spec):
+        return layers(spec)
+
+    def predict_log_proba(self, X):
+        return np.log(self.predict_proba(X).astype(np.float32))
+
+
 class RecordsHalfTheLoss(RegressorLearner):
     """Averages the validation loss over twice as many rows as there are."""
 
@@ -310,6 +320,7 @@ MUTANTS = [
         ),
     ),
     Mutant(HalvesDecisions(), "check_predict_is_the_most_probable_class"),
+    Mutant(RoundsLogarithms(), "check_predict_is_the_most_probable_class"),
     Mutant(RecordsHalfTheLoss(), "check_recorded_loss_is_that_of_the_predictions"),
     Mutant(
         DropsTheFirstColumn(),
