@@ -4,6 +4,7 @@ import polars as pl
 import pytest
 import torch
 from scipy.sparse import coo_array
+from sklearn.model_selection import GroupKFold, KFold, ShuffleSplit
 
 from torchlearners import MLPClassifier, MLPRegressor
 from torchlearners.base._folds import Folds
@@ -13,9 +14,18 @@ X = rng.normal(size=(31, 3))
 Y = np.array(["a", "b", "c"])[np.arange(31) % 3]
 
 
-def folds_of(X=X, y=Y, weight=None, n_folds=4, learner=MLPClassifier, seed=0):
+def folds_of(
+    X=X,
+    y=Y,
+    weight=None,
+    groups=None,
+    n_folds=4,
+    learner=MLPClassifier,
+    seed=0,
+    **params,
+):
     generator = torch.Generator().manual_seed(seed)
-    return Folds(learner(n_folds=n_folds), X, y, weight, generator)
+    return Folds(learner(n_folds=n_folds, **params), X, y, weight, groups, generator)
 
 
 def as_rows(X):
@@ -108,3 +118,60 @@ def test_fewer_rows_than_folds_are_an_error():
     weight[:3] = 1
     with pytest.raises(ValueError, match=r"n_folds=4 needs .* got n_samples=3"):
         folds_of(weight=weight)
+
+
+# A validation_split
+
+
+GROUPS = np.arange(31) // 4
+
+
+def test_folds_are_the_splits_of_a_splitter():
+    weight = np.where(np.arange(31) % 5 == 0, 0.0, 1.0)
+    folds = folds_of(weight=weight, groups=GROUPS, validation_split=GroupKFold(4))
+    expected = [*GroupKFold(4).split(X, Y, GROUPS)]
+    for found, (train, valid) in zip(folds.splits(), expected, strict=True):
+        np.testing.assert_array_equal(found[0], X[train])
+        np.testing.assert_array_equal(found[2], weight[train])
+        np.testing.assert_array_equal(found[3][0], X[valid])
+        np.testing.assert_array_equal(found[3][1], Y[valid])
+
+
+def test_the_generator_draws_the_splits_of_a_splitter_without_a_seed():
+    def first(seed):
+        splitter = ShuffleSplit(4, test_size=8)
+        return as_rows(next(folds_of(seed=seed, validation_split=splitter).splits())[0])
+
+    assert first(0) == first(0) != first(1)
+
+
+def test_a_row_that_validates_several_members_has_their_mean_and_one_of_none_has_nan():
+    splitter = ShuffleSplit(4, test_size=10, random_state=0)
+    weight = np.ones(31)
+    times = np.zeros(31, dtype=int)
+    for _, valid in splitter.split(X):
+        times[valid] += 1
+    # A row that validates none, but trains none either.
+    weight[np.flatnonzero(times == 0)[0]] = 0
+    folds = folds_of(weight=weight, validation_split=splitter)
+
+    def mean(members, X):
+        return np.column_stack([X[:, 0], np.full(len(X), len(members))])
+
+    predicted = folds.predicted([[i] for i in range(8)], mean)
+    known = (times > 0) | (weight == 0)
+    assert len(set(times)) > 2
+    np.testing.assert_array_equal(predicted[known, 0], X[known, 0])
+    expected = np.where(weight == 0, 8, 2 * times)
+    np.testing.assert_array_equal(predicted[known, 1], expected[known])
+    assert np.isnan(predicted[~known]).all()
+
+
+def test_another_number_of_splits_than_folds_is_an_error():
+    with pytest.raises(ValueError, match=r"n_folds=4, but .* 3 splits"):
+        folds_of(validation_split=KFold(3))
+
+
+def test_groups_without_a_splitter_are_an_error():
+    with pytest.raises(ValueError, match=r"validation_split=None takes no notice"):
+        folds_of(groups=GROUPS)

@@ -5,6 +5,7 @@ import io
 import os
 import pickle
 from functools import partial
+from typing import ClassVar
 
 import joblib
 import numpy as np
@@ -17,7 +18,15 @@ from scipy import sparse
 from sklearn import config_context
 from sklearn.base import clone
 from sklearn.datasets import make_classification
-from sklearn.model_selection import GridSearchCV, cross_validate
+from sklearn.model_selection import (
+    GridSearchCV,
+    GroupKFold,
+    GroupShuffleSplit,
+    KFold,
+    PredefinedSplit,
+    TimeSeriesSplit,
+    cross_validate,
+)
 from sklearn.pipeline import Pipeline, make_pipeline
 from sklearn.preprocessing import FunctionTransformer, StandardScaler
 from skorch.callbacks import Callback
@@ -1264,3 +1273,110 @@ def test_a_split_learns_what_its_two_parts_given_apart_do(weighted):
     )
     assert learner._columns.state() == apart._columns.state()
     np.testing.assert_array_equal(learner.predict(frame), apart.predict(frame))
+
+
+# validation_split and groups
+
+
+class Rows(Callback):
+    """Notes the first feature of the rows that train and validate."""
+
+    noted: ClassVar[list] = []
+
+    def on_batch_begin(self, net, batch, training, **kwargs):
+        self.noted[-1][training].extend(batch[0][:, 0].tolist())
+
+
+def numbers_of_rows(n_rows=60, **params):
+    """Return which rows validate and which train, of a column that counts them."""
+    fit = {k: params.pop(k) for k in ("groups", "sample_weight") if k in params}
+    Rows.noted.append(([], []))
+    params = {"max_epochs": 1, "eval_every": 1, "preprocessing": None, **params}
+    learner = MLPClassifier(
+        preset="simple", hidden_layer_sizes=(2,), callbacks=[Rows()], **params
+    )
+    learner.fit(np.arange(n_rows, dtype=float)[:, None], np.arange(n_rows) % 2, **fit)
+    return [sorted({int(row) for row in rows}) for rows in Rows.noted.pop()]
+
+
+def test_the_first_split_of_a_splitter_says_which_rows_validate_and_which_train():
+    valid, train = numbers_of_rows(validation_split=TimeSeriesSplit(2, gap=3))
+    assert train == [*range(17)]
+    assert valid == [*range(20, 40)]
+
+
+def test_rows_of_weight_zero_are_counted_by_the_splitter_and_left_out():
+    weight = np.where(np.arange(60) % 10 < 2, 0.0, 1.0)
+    fold = np.where(np.arange(60) < 40, -1, 0)
+    valid, train = numbers_of_rows(
+        validation_split=PredefinedSplit(fold), sample_weight=weight, batch_size=7
+    )
+    assert train == [i for i in range(40) if i % 10 > 1]
+    assert valid == [i for i in range(40, 60) if i % 10 > 1]
+
+
+def test_a_splitter_without_random_state_follows_that_of_the_learner():
+    split = {"validation_split": GroupShuffleSplit(test_size=0.2)}
+    groups = np.arange(60) // 5
+    found = [
+        numbers_of_rows(**split, groups=groups, random_state=seed) for seed in (0, 0, 1)
+    ]
+    assert found[0] == found[1] != found[2]
+    for valid, train in found:
+        assert len(valid) + len(train) == 60
+        assert not {i // 5 for i in valid} & {i // 5 for i in train}
+
+
+def test_without_early_stopping_a_splitter_sets_nothing_aside():
+    split = GroupKFold(3)
+    valid, train = numbers_of_rows(
+        validation_split=split, early_stopping=False, groups=np.arange(60) // 5
+    )
+    assert (valid, train) == ([], [*range(60)])
+    # So that groups need not be given either.
+    assert numbers_of_rows(validation_split=split, early_stopping=False)[0] == []
+
+
+def test_a_splitter_stands_in_no_way_of_partial_fit():
+    learner = MLPClassifier(**SMALL, validation_split=GroupKFold(2))
+    learner.partial_fit(X, y, classes=np.unique(y))
+    assert "valid_loss" not in learner.history_[-1]
+
+
+@pytest.mark.parametrize(
+    ("params", "fit", "words"),
+    [
+        ({}, {"groups": np.zeros(120)}, "validation_split=None takes no notice"),
+        ({"validation_split": KFold()}, {"groups": np.zeros(120)}, "takes no notice"),
+        ({"validation_split": GroupKFold()}, {}, r"needs groups\. Give fit"),
+        ({"validation_split": GroupKFold()}, {"groups": [1, 2]}, r"shape \(120,\)"),
+        ({"validation_split": KFold()}, {"X_val": X, "y_val": y}, "would have no use"),
+        ({"validation_split": 5}, {}, "'validation_split' parameter"),
+    ],
+)
+def test_a_splitter_and_groups_that_do_not_go_together_are_an_error(params, fit, words):
+    learner = MLPClassifier(**SMALL, **params)
+    with pytest.raises(ValueError, match=words):
+        learner.fit(X, y, **fit)
+    assert not hasattr(learner, "net_")
+
+
+def test_a_search_routes_groups_to_the_learner_and_to_its_own_splits():
+    groups = np.arange(120) // 4
+    learner = MLPClassifier(**SMALL, validation_split=GroupShuffleSplit())
+    with config_context(enable_metadata_routing=True):
+        steps = make_pipeline(StandardScaler(), learner.set_fit_request(groups=True))
+        grid = {"mlpclassifier__lr": [0.01, 0.1]}
+        search = GridSearchCV(steps, grid, cv=GroupKFold(2), error_score="raise")
+        search.fit(X, y, groups=groups)
+    assert search.best_estimator_[-1].best_epoch_ is not None
+
+
+def test_members_have_splits_of_their_own_and_a_fitted_learner_can_be_pickled():
+    learner = MLPClassifier(
+        **SMALL, n_ensemble=2, validation_split=GroupShuffleSplit(test_size=0.3)
+    ).fit(X, y, groups=np.arange(120) // 4)
+    scores = {member.best_score_ for member in learner.members_}
+    assert len(scores) == 2
+    again = pickle.loads(pickle.dumps(learner))
+    assert_array_equal(again.predict(X), learner.predict(X))

@@ -6,10 +6,12 @@ import pytest
 from numpy.testing import assert_array_equal
 from scipy import sparse
 from sklearn.base import clone
+from sklearn.model_selection import PredefinedSplit, TimeSeriesSplit
 from torch import nn
 
 from torchlearners import MLPClassifier, MLPRegressor
 from torchlearners.base import ClassifierLearner
+from torchlearners.base._rows import set_aside, weighted_rows
 
 
 class LinearClassifier(ClassifierLearner):
@@ -194,3 +196,26 @@ def test_a_table_with_values_beyond_float32_is_refused_in_fit(n_rows, other, val
     quick = MLPClassifier(hidden_layer_sizes=(2,), max_epochs=1)
     with pytest.raises(ValueError, match=r"infinity or a value too large .* 'b'"):
         quick.fit(table, np.arange(n_rows) % 2)
+
+
+def first_split(splitter, X, codes, rows):
+    learner = MLPClassifier(validation_split=splitter)
+    return set_aside(learner, None, rows, X, codes, None, 0)
+
+
+def test_the_rows_of_a_split_are_found_where_rows_of_weight_zero_are_gone():
+    X, codes = np.arange(12.0)[:, None], np.arange(12)
+    weight = np.where(np.arange(12) % 3 == 0, 0.0, 1.0 + np.arange(12))
+    rows = weighted_rows(X, codes, weight, None)
+    train, valid = first_split(TimeSeriesSplit(2), X, codes, rows)
+    assert train[1].tolist() == [1, 2]
+    assert valid[1].tolist() == [4, 5, 7]
+    assert valid[2].tolist() == [5, 6, 8]
+    assert [block.ravel().tolist() for _, block in valid[0].blocks()] == [[4, 5, 7]]
+
+
+def test_a_split_without_rows_that_count_is_an_error():
+    X, codes = np.zeros((6, 1)), np.zeros(6)
+    rows = weighted_rows(X, codes, np.repeat([1.0, 0.0], 3), None)
+    with pytest.raises(ValueError, match=r"leaves 3 rows .* 0 to validate"):
+        first_split(PredefinedSplit([-1] * 3 + [0] * 3), X, codes, rows)

@@ -82,18 +82,20 @@ def test_batches_hold_what_can_be_read_and_are_never_empty():
 
 def test_y_and_weights_follow_the_rows_that_are_left():
     X, kept = column(*[np.ones((4, 5))] * 3), np.array([0, 2])
-    y, weight = rows_left(kept, X, ["a", "b", "a"], [1.0, 2.0, 3.0], by_class=False)
-    assert list(y) == ["a", "a"]
-    assert list(weight) == [1.0, 3.0]
+    y = ["a", "b", "a"]
+    left = rows_left(kept, X, y, [1.0, 2.0, 3.0], [7, 8, 9], by_class=False)
+    assert [list(part) for part in left] == [["a", "a"], [1.0, 3.0], [7, 9]]
     with pytest.raises(UnreadableImageError, match="class 'b'"):
-        rows_left(kept, X, ["a", "b", "a"], None, by_class=True)
+        rows_left(kept, X, y, None, None, by_class=True)
 
 
 def test_lengths_are_compared_before_anything_is_read():
     X = column(lambda: pytest.fail("an image was read"))
     with pytest.raises(ValueError, match="inconsistent numbers of samples"):
-        check_lengths(X, [0, 1], None)
+        check_lengths(X, [0, 1], None, None)
     with pytest.raises(ValueError, match="inconsistent numbers of samples"):
-        check_lengths(X, [0], [1.0, 2.0])
+        check_lengths(X, [0], [1.0, 2.0], None)
+    with pytest.raises(ValueError, match="inconsistent numbers of samples"):
+        check_lengths(X, [0], None, [1, 2])
     with pytest.raises(ValueError, match=r"0 sample\(s\)"):
-        check_lengths(column(), [], None)
+        check_lengths(column(), [], None, None)

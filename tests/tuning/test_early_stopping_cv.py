@@ -7,7 +7,13 @@ from sklearn.datasets import load_iris, make_classification, make_regression
 from sklearn.experimental import enable_halving_search_cv  # noqa: F401
 from sklearn.linear_model import LogisticRegression
 from sklearn.metrics import get_scorer
-from sklearn.model_selection import GridSearchCV, HalvingGridSearchCV, StratifiedKFold
+from sklearn.model_selection import (
+    GridSearchCV,
+    GroupKFold,
+    GroupShuffleSplit,
+    HalvingGridSearchCV,
+    StratifiedKFold,
+)
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import PolynomialFeatures, StandardScaler
 from sklearn.utils.estimator_checks import estimator_checks_generator
@@ -207,3 +213,18 @@ def test_a_measure_decides_in_the_splits_and_is_left_out_of_the_refit():
     assert search.best_score_ == search.cv_results_["best_score"].mean()
     assert 0 < search.best_score_ <= 1
     assert search.best_estimator_.n_iter_ == search.best_epoch_
+
+
+def test_groups_are_for_the_splits_and_test_rows_take_the_place_of_validation_split():
+    groups = np.arange(120) // 4
+    own = clone(LEARNER).set_params(
+        max_epochs=3, validation_split=GroupShuffleSplit(), early_stopping=True
+    )
+    found = EarlyStoppingCV(own, cv=GroupKFold(2)).fit(X, Y, groups=groups)
+    plain = clone(own).set_params(validation_split=None)
+    expected = EarlyStoppingCV(plain, cv=GroupKFold(2)).fit(X, Y, groups=groups)
+    assert found.cv_results_["n_iter"].tolist() == [3, 3]
+    scores = found.cv_results_["best_score"], expected.cv_results_["best_score"]
+    assert scores[0].tolist() == scores[1].tolist()
+    # The final fit has all rows.
+    assert found.best_estimator_.net_.identity["number of training rows"] == 120

@@ -42,6 +42,7 @@ _FREE = {
     "random_state",
     "retries",
     "validation_fraction",
+    "validation_split",
     "verbose",
     "warm_start",
 }
@@ -223,6 +224,34 @@ def check_loss_of_rows(
             "fit without sample_weight and class_weight."
         )
     return by_row
+
+
+def check_validation(X_val: Any, y_val: Any, splitter: Any) -> None:
+    """Raise where rows that are given to validate do not go with other arguments.
+
+    Parameters
+    ----------
+    X_val, y_val : object
+        As given to `fit`, one at least.
+    splitter : cross-validation generator or None
+        The learner's `validation_split`.
+
+    Raises
+    ------
+    ValueError
+        Where one of them is missing, or the splitter would have no use.
+    """
+    if X_val is None or y_val is None:
+        raise ValueError(
+            "X_val and y_val must be given together; got "
+            f"X_val={'None' if X_val is None else 'data'}, "
+            f"y_val={'None' if y_val is None else 'data'}."
+        )
+    if splitter is not None:
+        raise ValueError(
+            f"X_val and y_val validate, so validation_split={splitter!r} would have "
+            "no use. Leave them out, or set validation_split=None."
+        )
 
 
 def training_identity(

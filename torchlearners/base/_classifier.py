@@ -72,6 +72,7 @@ class ClassifierLearner(ClassifierMixin, EnsembleLearner):
         y: Any,
         sample_weight: Any = None,
         *,
+        groups: Any = None,
         X_val: Any = None,
         y_val: Any = None,
         sample_weight_val: Any = None,
@@ -87,6 +88,8 @@ class ClassifierLearner(ClassifierMixin, EnsembleLearner):
             Class labels, or a 0/1 matrix of labels.
         sample_weight : array-like of shape (n_samples,), default=None
             Relative weights of the rows; rows of weight 0 are left out.
+        groups : array-like of shape (n_samples,), default=None
+            Which rows belong together, for `validation_split`.
         X_val, y_val, sample_weight_val : array-like, default=None
             Rows that validate instead of a split of X.
         resume : str, Path or None, default=None
@@ -118,6 +121,7 @@ class ClassifierLearner(ClassifierMixin, EnsembleLearner):
             sample_weight,
             (X_val, y_val, sample_weight_val),
             continuing=continuing,
+            groups=groups,
             resume=resume,
         )
 
@@ -242,7 +246,9 @@ class ClassifierLearner(ClassifierMixin, EnsembleLearner):
     def _out_of_fold(self, predicted: np.ndarray, folds: Folds) -> dict[str, Any]:
         temperature = None
         if self.calibration is not None:
-            temperature = best_temperature(predicted, folds.codes, folds.weight)
+            known = ~np.isnan(predicted).any(axis=1)
+            weight = None if folds.weight is None else folds.weight[known]
+            temperature = best_temperature(predicted[known], folds.codes[known], weight)
             predicted = predicted / temperature
         return {
             "oof_prediction_": folds.target.probabilities(predicted),

@@ -34,7 +34,9 @@ members_ : list of estimator or None
 oof_prediction_ : ndarray of shape (n_samples, ...) or None
     With `n_folds`, what the members that were not trained on a row predict for it, in
     the order of the rows: of classifiers the probabilities, of regressors the values.
-    A row of weight 0 trains no member, and has the mean of all.
+    A row of weight 0 that validates no member has the mean of all. Where a
+    `validation_split` leaves a row to validation several times, or never, it has the
+    mean over these, or NaN.
 """
 
 
@@ -66,7 +68,8 @@ class EnsembleLearner(TorchLearner):
         check=optional([Interval(Integral, 2, None, closed="left")]),
         doc="Number of parts, stratified by class, that the rows are split into. A "
         "member is trained on all parts but one, which validates it, and so gives "
-        "``oof_prediction_``.",
+        "``oof_prediction_``. A `validation_split` says instead what each member is "
+        "trained on, and must have as many splits.",
     )
 
     _doc_sections = {"attributes": ATTRIBUTES.rstrip() + MEMBER_ATTRIBUTES}
@@ -90,6 +93,7 @@ class EnsembleLearner(TorchLearner):
         sample_weight: Any = None,
         validation: tuple[Any, Any, Any] = (None, None, None),
         *,
+        groups: Any = None,
         continuing: bool,
         classes: Any = None,
         one_epoch: bool = False,
@@ -99,11 +103,13 @@ class EnsembleLearner(TorchLearner):
         self._check_members(validation, continuing, one_epoch, resume)
         how = {"continuing": continuing, "classes": classes, "one_epoch": one_epoch}
         if not self._is_ensemble():
-            return super()._fit(X, y, sample_weight, validation, resume=resume, **how)
+            return super()._fit(
+                X, y, sample_weight, validation, groups=groups, resume=resume, **how
+            )
         before = dict(self.__dict__)
         try:
             with callback_teardown(self):
-                self._fit_members(X, y, sample_weight, validation, how)
+                self._fit_members(X, y, sample_weight, validation, groups, how)
         except BaseException:
             self.__dict__.clear()
             self.__dict__.update(before)
@@ -116,16 +122,18 @@ class EnsembleLearner(TorchLearner):
         y: Any,
         sample_weight: Any,
         validation: tuple[Any, Any, Any],
+        groups: Any,
         how: dict[str, Any],
     ) -> None:
         seed = self._seed(how["continuing"], None)
         generator = torch.Generator().manual_seed(seed)
         folds, splits = None, iter([(X, y, sample_weight, validation)])
         if self.n_folds is not None:
-            folds = Folds(self, X, y, sample_weight, generator)
+            folds = Folds(self, X, y, sample_weight, groups, generator)
             splits = folds.splits()
             # A part may lack a class.
             how = {**how, "classes": getattr(folds.target, "classes", None)}
+            groups = None
         members = self._unfitted_members(seed, generator, how["continuing"])
         task = None
         metadata = None if sample_weight is None else {"sample_weight": sample_weight}
@@ -140,7 +148,7 @@ class EnsembleLearner(TorchLearner):
             for member in members[start : start + self.n_ensemble]:
                 member._waiting = waiting
                 with member_callbacks(task, member):
-                    member._fit(*split, **how)
+                    member._fit(*split, groups=groups, **how)
         self._train_waiting(waiting, members)
         fitted = {**self._learned_by(members[0]), "members_": members}
         if folds is not None:
@@ -209,7 +217,9 @@ class EnsembleLearner(TorchLearner):
         return members
 
     def _as_member(self) -> dict[str, Any]:
-        return {"n_ensemble": 1, "n_folds": None}
+        member: dict[str, Any] = {"n_ensemble": 1, "n_folds": None}
+        # What it says, the folds know.
+        return member if self.n_folds is None else {**member, "validation_split": None}
 
     def _learned_by(self, member: Any) -> dict[str, Any]:
         """Return the attributes that the fit of a member gave it."""

@@ -10,8 +10,10 @@ import torch
 
 from torchlearners._compat import safe_rows
 from torchlearners.data import (
+    check_groups,
     check_weights,
     fold_numbers,
+    split_by,
 )
 
 # X, y and sample_weight of `fit`, and the same of its validation rows.
@@ -19,13 +21,16 @@ Split = tuple[Any, Any, Any, tuple[Any, Any, Any]]
 
 
 class Folds:
-    """Rows as they were given to `fit`, each in one of several parts.
+    """Rows as they were given to `fit`, of which each split leaves some to validation.
+
+    These are several parts of the rows, in which each row is once, or what the
+    learner's `validation_split` says.
 
     Parameters
     ----------
     learner : EnsembleLearner
         Checks the rows; learns its classes from them.
-    X, y, sample_weight : object
+    X, y, sample_weight, groups : object
         As given to `fit`.
     generator : torch.Generator
         Draws which row is in which part.
@@ -44,6 +49,7 @@ class Folds:
         X: Any,
         y: Any,
         sample_weight: Any,
+        groups: Any,
         generator: torch.Generator,
     ) -> None:
         checked, y = learner.encoder().check(learner, X, y, reset=True)
@@ -58,58 +64,71 @@ class Folds:
         self.codes = self.target.codes(y)
         self.weight = check_weights(sample_weight, checked)
         self.n_folds = int(learner.n_folds)
-        self._fold = self._drawn(generator)
+        splitter = learner.validation_split
+        groups = check_groups(groups, checked, splitter)
+        if splitter is None:
+            self._splits = self._drawn(generator)
+        else:
+            seed = int(torch.randint(2**31, (), generator=generator))
+            self._splits = list(split_by(splitter, X, y, groups, seed))
+            if len(self._splits) != self.n_folds:
+                raise ValueError(
+                    f"n_folds={self.n_folds}, but validation_split={splitter!r} makes "
+                    f"{len(self._splits)} splits. Make these numbers equal."
+                )
 
-    def _drawn(self, generator: torch.Generator) -> np.ndarray:
-        """Return the number of each row's part; -1 for rows of weight 0."""
-        counts = np.ones(len(self.codes), dtype=bool)
-        if self.weight is not None:
-            counts = self.weight > 0
-        n_rows = int(counts.sum())
-        if n_rows < self.n_folds:
+    def _drawn(self, generator: torch.Generator) -> list[tuple[np.ndarray, np.ndarray]]:
+        """Return splits in which each row that counts validates once."""
+        weight = np.ones(len(self.codes)) if self.weight is None else self.weight
+        counts = np.flatnonzero(weight)
+        if len(counts) < self.n_folds:
             raise ValueError(
                 f"n_folds={self.n_folds} needs at least as many rows (of a weight "
-                f"above 0), got n_samples={n_rows}. Lower n_folds."
+                f"above 0), got n_samples={len(counts)}. Lower n_folds."
             )
-        fold = np.full(len(counts), -1)
         groups = self.target.groups(self.codes[counts])
-        fold[counts] = fold_numbers(n_rows, self.n_folds, groups, generator)
-        return fold
+        fold = fold_numbers(len(counts), self.n_folds, groups, generator)
+        return [(counts[fold != k], counts[fold == k]) for k in range(self.n_folds)]
 
     def splits(self) -> Iterator[Split]:
-        """Yield for each part the rows of all others, which train, and its own."""
-        for k in range(self.n_folds):
-            train = (self._fold != k) & (self._fold >= 0)
-            yield *self._rows(train), self._rows(self._fold == k)
+        """Yield the rows that train, and those that validate, of each split."""
+        for train, valid in self._splits:
+            yield *self._rows(train), self._rows(valid)
 
-    def _rows(self, chosen: np.ndarray) -> tuple[Any, Any, Any]:
-        weight = None if self.weight is None else self.weight[chosen]
-        rows = np.flatnonzero(chosen)
+    def _rows(self, rows: np.ndarray) -> tuple[Any, Any, Any]:
+        weight = None if self.weight is None else self.weight[rows]
         return safe_rows(self.X, rows), self.y[rows], weight
 
     def predicted(
         self, members: list[Any], mean: Callable[[list[Any], Any], np.ndarray]
     ) -> np.ndarray:
-        """Return for each row what the members not trained on it predict.
+        """Return for each row what the members that it validated predict.
 
         Parameters
         ----------
         members : list
-            As many of each part, those of a part side by side.
+            As many of each split, those of a split side by side.
         mean : callable
             Of members and X; returns one prediction a row.
 
         Returns
         -------
         ndarray of shape (n_samples, ...)
+            NaN for a row that may have trained all members, and validated none.
         """
         n_each = len(members) // self.n_folds
-        found: list[tuple[np.ndarray, np.ndarray]] = []
-        for k in range(-1, self.n_folds):
-            rows = np.flatnonzero(self._fold == k)
-            unseen = members if k < 0 else members[k * n_each : (k + 1) * n_each]
-            if len(rows):
-                found.append((rows, mean(unseen, safe_rows(self.X, rows))))
-        predicted = np.concatenate([values for _, values in found])
-        order = np.concatenate([rows for rows, _ in found])
-        return predicted[np.argsort(order)]
+        validated = np.zeros((len(self.y), self.n_folds), dtype=bool)
+        for k, (_, valid) in enumerate(self._splits):
+            validated[valid, k] = True
+        if self.weight is not None:  # what counts nothing trains no member
+            validated[(self.weight == 0) & ~validated.any(axis=1)] = True
+        # Rows that the same members have not seen are predicted together.
+        kinds, kind = np.unique(validated, axis=0, return_inverse=True)
+        found, order = [], []
+        for i, by_split in enumerate(kinds):
+            rows = np.flatnonzero(kind.ravel() == i)
+            unseen = [members[k] for k in np.flatnonzero(by_split.repeat(n_each))]
+            values = mean(unseen or members, safe_rows(self.X, rows))
+            found.append(values if unseen else np.full_like(values, np.nan))
+            order.append(rows)
+        return np.concatenate(found)[np.argsort(np.concatenate(order))]

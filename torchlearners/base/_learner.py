@@ -17,6 +17,7 @@ from torchlearners.base._checks import (
     check_network,
     check_same_domain,
     check_same_outputs,
+    check_validation,
     training_identity,
 )
 from torchlearners.base._control import (
@@ -31,6 +32,7 @@ from torchlearners.base._rows import (
     draw_seed,
     encoded_rows,
     row_order,
+    set_aside,
     split_rows,
     tensors_of,
     weighted_rows,
@@ -43,6 +45,7 @@ from torchlearners.data import (
     DataSpec,
     Schema,
     Target,
+    check_groups,
     check_weights,
     merge_repeated_rows,
 )
@@ -175,6 +178,7 @@ class TorchLearner(
         sample_weight: Any = None,
         validation: tuple[Any, Any, Any] = (None, None, None),
         *,
+        groups: Any = None,
         continuing: bool,
         classes: Any = None,
         one_epoch: bool = False,
@@ -195,6 +199,7 @@ class TorchLearner(
                     y,
                     sample_weight,
                     validation,
+                    groups,
                     continuing,
                     classes,
                     one_epoch,
@@ -214,6 +219,7 @@ class TorchLearner(
         y: Any,
         sample_weight: Any,
         validation: tuple[Any, Any, Any],
+        groups: Any,
         continuing: bool,
         classes: Any,
         one_epoch: bool,
@@ -230,8 +236,9 @@ class TorchLearner(
         by_class = self._class_weights(target, codes, weight)
         train, valid = weighted_rows(X, codes, weight, by_class), None
         given_valid = any(part is not None for part in validation)
-        if not (given_valid or one_epoch) and self._splits(len(train[0])):
-            train, valid = self._split(target, train, seed)
+        groups = check_groups(groups, X, self.validation_split)
+        if not (given_valid or one_epoch):
+            train, valid = set_aside(self, target, train, given["X"], y, groups, seed)
         if not continuing:  # after the split, since only rows that train teach
             columns = self._fitted_columns(columns, X, weight, train[0].rows)
         matrix = columns.matrix(X)
@@ -334,12 +341,7 @@ class TorchLearner(
         y_val: Any,
         sample_weight_val: Any,
     ) -> Rows:
-        if X_val is None or y_val is None:
-            raise ValueError(
-                "X_val and y_val must be given together; got "
-                f"X_val={'None' if X_val is None else 'data'}, "
-                f"y_val={'None' if y_val is None else 'data'}."
-            )
+        check_validation(X_val, y_val, self.validation_split)
         X, y = columns.check(self, X_val, y_val, reset=False)
         weight = check_weights(sample_weight_val, X)
         return weighted_rows(columns.matrix(X), target.codes(y), weight, by_class)

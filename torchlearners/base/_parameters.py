@@ -194,12 +194,21 @@ class LearnerParameters(Parameters, BaseEstimator):
         check=open_fraction,
         doc="Share of the rows, stratified by class, that `early_stopping` sets aside.",
     )
+    validation_split: Any = param(
+        default=None,
+        check=optional([Constraint(["split", "get_n_splits"])]),
+        doc="A splitter of `sklearn.model_selection`, such as ``GroupShuffleSplit()`` "
+        "or ``TimeSeriesSplit()``, whose first split says which rows train and which "
+        "validate, instead of `validation_fraction`; with `n_folds` its splits are the "
+        "folds. Without a `random_state` it draws by the learner's. What it needs of "
+        "groups, `fit` takes.",
+    )
     early_stopping: bool | str = param(
         default="auto",
         check=[*one_of("auto"), *boolean],
         doc='Whether to stop when the validation loss stagnates. "auto" does so where '
-        "`X_val` is given or there are at least 200 rows. Without it, and without "
-        "`X_val`, all rows train.",
+        "`X_val` or `validation_split` is given or there are at least 200 rows. "
+        "Without it, and without `X_val`, all rows train.",
     )
     patience: int = param(
         default=16,

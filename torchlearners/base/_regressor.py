@@ -65,6 +65,7 @@ class RegressorLearner(RegressorMixin, EnsembleLearner):
         y: Any,
         sample_weight: Any = None,
         *,
+        groups: Any = None,
         X_val: Any = None,
         y_val: Any = None,
         sample_weight_val: Any = None,
@@ -82,6 +83,8 @@ class RegressorLearner(RegressorMixin, EnsembleLearner):
             ones.
         sample_weight : array-like of shape (n_samples,), default=None
             Relative weights of the rows; rows of weight 0 are left out.
+        groups : array-like of shape (n_samples,), default=None
+            Which rows belong together, for `validation_split`.
         X_val, y_val, sample_weight_val : array-like, default=None
             Rows that validate instead of a split of X.
         resume : str, Path or None, default=None
@@ -110,6 +113,7 @@ class RegressorLearner(RegressorMixin, EnsembleLearner):
             sample_weight,
             (X_val, y_val, sample_weight_val),
             continuing=self.warm_start and hasattr(self, "net_"),
+            groups=groups,
             resume=resume,
         )
 

@@ -15,6 +15,7 @@ from torchlearners.data import (
     Schema,
     Target,
     drop_zero_weights,
+    split_by,
     validation_split,
 )
 from torchlearners.training import TensorData, balanced_order
@@ -97,6 +98,61 @@ def split_rows(
         (X[train], codes[train], None if weight is None else weight[train]),
         (X[valid], codes[valid], None if weight is None else weight[valid]),
     )
+
+
+def set_aside(
+    learner: Any,
+    target: Target,
+    rows: Rows,
+    X: Any,
+    y: Any,
+    groups: np.ndarray | None,
+    seed: int,
+) -> tuple[Rows, Rows | None]:
+    """Set rows aside for validation where the learner's parameters ask for it.
+
+    Parameters
+    ----------
+    learner : TorchLearner
+        Says by `validation_split` which rows, or else that it is a share of them.
+    target : Target
+    rows : tuple
+        See `weighted_rows`.
+    X, y : object
+        What `fit` was given, with rows of weight 0.
+    groups : ndarray of shape (n_samples,) or None
+        The groups of these rows.
+    seed : int
+
+    Returns
+    -------
+    train, valid : tuple
+        None instead of valid where all rows train.
+    """
+    splitter = learner.validation_split
+    if splitter is None and learner._splits(len(rows[0])):
+        return learner._split(target, rows, seed)
+    if splitter is None or not learner.early_stopping:
+        return rows, None
+    split = next(split_by(splitter, X, y, groups, seed), None)
+    if split is None:
+        raise ValueError(f"validation_split={splitter!r} yields no split.")
+    train, valid = (_rows_among(rows, numbers) for numbers in split)
+    if not len(train[0]) or not len(valid[0]):
+        raise ValueError(
+            f"validation_split={splitter!r} leaves {len(train[0])} rows of a weight "
+            f"above 0 to train and {len(valid[0])} to validate; each needs one."
+        )
+    return train, valid
+
+
+def _rows_among(rows: Rows, numbers: np.ndarray) -> Rows:
+    """Return those of the rows that have one of these numbers in X."""
+    X, codes, weight = rows
+    known = np.arange(len(X)) if X.rows is None else X.rows
+    at = np.searchsorted(known, numbers).clip(max=len(known) - 1)
+    at = at[known[at] == numbers]
+    return X[at], codes[at], None if weight is None else weight[at]
 
 
 def fitted_schema(learner: Any, columns: ColumnEncoder, rows: Rows) -> Schema:

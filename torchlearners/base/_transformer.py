@@ -74,6 +74,7 @@ class TransformerLearner(
         y: Any = None,
         sample_weight: Any = None,
         *,
+        groups: Any = None,
         X_val: Any = None,
         sample_weight_val: Any = None,
         resume: Any = None,
@@ -88,6 +89,8 @@ class TransformerLearner(
             Ignored, for the interface of scikit-learn.
         sample_weight : array-like of shape (n_samples,), default=None
             Relative weights of the rows; rows of weight 0 are left out.
+        groups : array-like of shape (n_samples,), default=None
+            Which rows belong together, for `validation_split`.
         X_val, sample_weight_val : array-like, default=None
             Rows that validate instead of a split of X.
         resume : str, Path or None, default=None
@@ -117,6 +120,7 @@ class TransformerLearner(
             sample_weight,
             (X_val, y_val, sample_weight_val),
             continuing=self.warm_start and hasattr(self, "net_"),
+            groups=groups,
             resume=resume,
         )
 

@@ -31,6 +31,7 @@ from torchlearners.data._rows import (
     validation_split,
 )
 from torchlearners.data._schema import DataSpec, Schema
+from torchlearners.data._splitters import check_groups, split_by
 from torchlearners.data._targets import (
     ClassTarget,
     MultilabelTarget,
@@ -60,6 +61,7 @@ __all__ = [
     "as_image_column",
     "check_classes_left",
     "check_features",
+    "check_groups",
     "check_images",
     "check_labels",
     "check_range",
@@ -72,6 +74,7 @@ __all__ = [
     "merge_repeated_rows",
     "resize_image",
     "restore_target",
+    "split_by",
     "validation_split",
     "with_targets",
 ]

@@ -207,23 +207,28 @@ def batches_of(
 
 
 def rows_left(
-    kept: np.ndarray, column: ImageColumn, y: Any, sample_weight: Any, by_class: bool
-) -> tuple[Any, Any]:
-    """Return y and weights of the rows whose images were read.
+    kept: np.ndarray,
+    column: ImageColumn,
+    y: Any,
+    sample_weight: Any,
+    groups: Any,
+    by_class: bool,
+) -> tuple[Any, Any, Any]:
+    """Return y, weights and groups of the rows whose images were read.
 
     Parameters
     ----------
     kept : ndarray of int
         These rows.
     column : ImageColumn
-    y, sample_weight : object
+    y, sample_weight, groups : object
         As given to `fit`.
     by_class : bool
         Whether y holds classes, of which each must keep a row.
 
     Returns
     -------
-    y, sample_weight : object
+    y, sample_weight, groups : object
 
     Raises
     ------
@@ -231,25 +236,27 @@ def rows_left(
         Where a class lost all of its rows.
     """
     if len(kept) == len(column):
-        return y, sample_weight
+        return y, sample_weight, groups
     if isinstance(y, torch.Tensor):
         y = y.numpy(force=True)
     if by_class and np.ndim(y) == 1:
         check_classes_left(y, kept)
     if np.ndim(sample_weight) > 0:
         sample_weight = safe_rows(sample_weight, kept)
-    return safe_rows(y, kept), sample_weight
+    if groups is not None:
+        groups = safe_rows(groups, kept)
+    return safe_rows(y, kept), sample_weight, groups
 
 
-def check_lengths(column: ImageColumn, y: Any, sample_weight: Any) -> None:
-    """Raise, before anything is read, where there is not one y or weight a row."""
+def check_lengths(column: ImageColumn, y: Any, sample_weight: Any, groups: Any) -> None:
+    """Raise, before anything is read, where a row has no y, weight or group."""
     if not len(column):
         raise ValueError(
             "Found array with 0 sample(s) (shape=(0,)) while a minimum of 1 is "
             "required."
         )
     weights = sample_weight if np.ndim(sample_weight) else None
-    check_consistent_length(column, y, weights)
+    check_consistent_length(column, y, weights, groups)
 
 
 def _first_images(

@@ -139,6 +139,7 @@ class BaseColumnLearner(TorchLearner):
         y: Any = None,
         sample_weight: Any = None,
         *,
+        groups: Any = None,
         X_val: Any = None,
         y_val: Any = None,
         sample_weight_val: Any = None,
@@ -155,6 +156,8 @@ class BaseColumnLearner(TorchLearner):
             Targets. None takes them from a Dataset: the second part of its items.
         sample_weight : array-like of shape (n_samples,), default=None
             Relative weights of the rows; rows of weight 0 are left out.
+        groups : array-like of shape (n_samples,), default=None
+            Which rows belong together, for `validation_split`.
         X_val, y_val, sample_weight_val : array-like, default=None
             Rows that validate instead of a split of X.
         resume : str, Path or None, default=None
@@ -188,6 +191,7 @@ class BaseColumnLearner(TorchLearner):
             X_val=X_val,
             y_val=y_val,
             sample_weight_val=sample_weight_val,
+            groups=groups,
             resume=resume,
         )
 
@@ -218,6 +222,7 @@ class BaseColumnLearner(TorchLearner):
         sample_weight: Any = None,
         validation: tuple[Any, Any, Any] = (None, None, None),
         *,
+        groups: Any = None,
         continuing: bool,
         one_epoch: bool = False,
         **how: Any,
@@ -228,12 +233,14 @@ class BaseColumnLearner(TorchLearner):
         failures: list[ImageFailure] = []
         if column is not None:
             names = checked_names(self, X, continuing)
-            check_lengths(column, y, sample_weight)
+            check_lengths(column, y, sample_weight, groups)
             on_error = "skip" if self.on_error == "skip" else "raise"
             unreadable = UnreadableRows(column, on_error, self.max_bad)
             X, kept = self._read(column, layout, unreadable)
             by_class = is_classifier(self) and not one_epoch
-            y, sample_weight = rows_left(kept, column, y, sample_weight, by_class)
+            y, sample_weight, groups = rows_left(
+                kept, column, y, sample_weight, groups, by_class
+            )
             unreadable.warn()
             failures = unreadable.failures
         valid = None
@@ -248,15 +255,8 @@ class BaseColumnLearner(TorchLearner):
         if continuing:  # the base looks at it, whether a column had any or not
             self.n_features_in_ = math.prod(self._columns.size)
         try:
-            return super()._fit(
-                X,
-                y,
-                sample_weight,
-                validation,
-                continuing=continuing,
-                one_epoch=one_epoch,
-                **how,
-            )
+            how |= {"continuing": continuing, "one_epoch": one_epoch}
+            return super()._fit(X, y, sample_weight, validation, groups=groups, **how)
         finally:
             for images, given in ((X, column), (X_val, valid)):
                 if given is not None and isinstance(images, StreamedImages):

@@ -246,6 +246,7 @@ _BAD_VALUES: list[tuple[str, Any]] = [
     ("max_time", -1.0),
     ("callbacks", [3]),
     ("validation_fraction", 1.5),
+    ("validation_split", 5),
     ("early_stopping", "never"),
     ("patience", 0),
     ("min_delta", -1.0),

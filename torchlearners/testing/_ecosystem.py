@@ -18,7 +18,12 @@ from sklearn.ensemble import (
 )
 from sklearn.inspection import permutation_importance
 from sklearn.metrics import accuracy_score, r2_score
-from sklearn.model_selection import GridSearchCV, KFold, cross_val_score
+from sklearn.model_selection import (
+    GridSearchCV,
+    GroupShuffleSplit,
+    KFold,
+    cross_val_score,
+)
 from sklearn.multioutput import MultiOutputClassifier, MultiOutputRegressor
 from sklearn.pipeline import Pipeline, make_pipeline
 from sklearn.preprocessing import OneHotEncoder, StandardScaler
@@ -41,6 +46,7 @@ from torchlearners.testing._probe import (
 from torchlearners.training import AdamW
 
 _FOLDS = KFold(2)
+_GROUPS = "groups must be an argument of fit, and go to fit of the base class."
 
 
 @torch_check(predicts)
@@ -211,6 +217,30 @@ def check_validation_rows_are_routed(name: str, learner: Any) -> None:
     assert losses[0] == losses[1], (
         f"Validation losses of {name} are {losses[0]} where a pipeline routes X_val "
         f"and y_val, and {losses[1]} where fit gets the same rows directly."
+    )
+
+
+@torch_check(predicts)
+def check_groups_are_routed(name: str, learner: Any) -> None:
+    """Check that a pipeline passes `groups` on to fit, where they are requested."""
+    X, y = toy(learner)
+    groups = np.arange(60) % 12
+    split = {
+        "early_stopping": True,
+        "validation_split": GroupShuffleSplit(test_size=0.25),
+    }
+    learner = quick(learner, **split)
+    with sklearn.config_context(enable_metadata_routing=True):
+        requesting = _request(name, learner, groups=True).set_params(**split)
+        pipeline = make_pipeline(StandardScaler(), requesting)
+        with must_work(name, "fit of a pipeline with groups", _GROUPS):
+            routed = pipeline.fit(X, y, groups=groups)[-1]
+    alone = clone(learner).fit(StandardScaler().fit_transform(X), y, groups=groups)
+    losses = [one.history_[-1].get("valid_loss") for one in (routed, alone)]
+    assert None not in losses, f"No rows of {name} validate. {_GROUPS}"
+    assert losses[0] == losses[1], (
+        f"The validation loss of {name} is {losses[0]} where a pipeline routes groups, "
+        f"and {losses[1]} where fit gets them directly. {_GROUPS}"
     )
 
 

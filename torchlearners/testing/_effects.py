@@ -13,6 +13,7 @@ from typing import Any
 
 import numpy as np
 import torch
+from sklearn.model_selection import KFold
 from torch import nn
 
 from torchlearners._compat import StrOptions, make_constraint
@@ -317,6 +318,7 @@ _SHARED: dict[str, tuple[dict[str, Any], Any]] = {
     "max_time": ({"max_time": None}, 1e-9),
     "callbacks": ({}, [callback(on_epoch_end=_stop)]),
     "validation_fraction": (_SPLIT, 0.4),
+    "validation_split": ({**_SPLIT, "validation_split": None}, KFold(4)),
     "early_stopping": ({}, True),
     "patience": ({**_SPLIT, "callbacks": [callback(on_epoch_end=_rising)]}, 1),
     "min_delta": (

@@ -10,9 +10,11 @@ import numpy as np
 import torch
 from sklearn.base import is_classifier
 from sklearn.metrics import get_scorer
+from sklearn.model_selection import GroupKFold, GroupShuffleSplit
 
 from torchlearners.callbacks import callback
 from torchlearners.exceptions import NonFiniteLossError
+from torchlearners.testing._assertions import must_work
 from torchlearners.testing._kinds import (
     predicts,
     takes_categories,
@@ -31,6 +33,10 @@ from torchlearners.testing._probe import (
 )
 
 _NAN = math.nan
+_GROUPS = (
+    "Hand groups on to fit of the base class; where rows are left out, leave out their "
+    "groups too."
+)
 # Validation losses, epoch by epoch; settings; and the expected n_iter_, best_epoch_ and
 # stopped_epoch_.
 _CURVES: list[tuple[list[float], dict[str, Any], tuple[int, Any, Any]]] = [
@@ -213,6 +219,38 @@ def check_validation_split_is_seeded(name: str, learner: Any) -> None:
             assert max(shares) == min(shares), (
                 f"{name} splits 60 rows of equally many classes into validation rows "
                 f"with {shares} of each; the split must be stratified."
+            )
+
+
+@torch_check(predicts)
+def check_groups_stay_together(name: str, learner: Any) -> None:
+    """Check that no group of rows both trains and validates.
+
+    The rows of a group are all alike, and some have the weight 0. Of learners with
+    members, each one's rows are looked at, also those of folds.
+    """
+    X, y = toy(learner)
+    groups = np.random.RandomState(0).permutation(60) % 12
+    X = X[groups]
+    weight = np.where(np.arange(60) % 7 == 0, 0.0, 1.0)
+    settings: list[dict[str, Any]] = [
+        {"validation_split": GroupShuffleSplit(test_size=0.25), "early_stopping": True}
+    ]
+    if "n_folds" in learner.get_params(deep=False):
+        settings.append({"validation_split": GroupKFold(3), "n_folds": 3})
+    for own in settings:
+        fit = {"groups": groups, "sample_weight": weight}
+        params = {"batch_size": 16, "max_epochs": 1, **own}
+        with must_work(name, f"fit with groups and {params}", _GROUPS):
+            fitted, _ = record(learner, X, y, fit, **params)
+        for member in getattr(fitted, "members_", None) or [fitted]:
+            seen = dict(member.net_.callbacks_)["recorder"]
+            trained, validated = _rows(seen.train_batches), _rows(seen.valid_batches)
+            assert validated, f"With {params}, no row of {name} validates. {_GROUPS}"
+            both = trained & validated
+            assert not both, (
+                f"With {params} and 12 groups of rows, {len(both)} groups of {name} "
+                f"both train and validate, of {len(validated)}. {_GROUPS}"
             )
 
 

@@ -48,7 +48,8 @@ def _fitted_has(method: str) -> Callable[[Any], bool]:
 class EarlyStoppingCV(MetaEstimatorMixin, BaseEstimator):
     """Find the number of epochs by cross-validation, then train on all rows.
 
-    In each split the test rows validate: training stops when they no longer improve.
+    In each split the test rows validate, instead of what the learner's own
+    `validation_split` would set aside: training stops when they no longer improve.
     The final fit runs the mean of the best epochs, rounded up, without early stopping,
     hence on all rows. Use it where rows are too few to set some aside; it costs one
     fit a split and one more. In a search over other parameters, put it around the
@@ -149,7 +150,7 @@ class EarlyStoppingCV(MetaEstimatorMixin, BaseEstimator):
         sample_weight : array-like of shape (n_samples,), default=None
             Weights of the rows, where they train and where they validate.
         groups : array-like of shape (n_samples,), default=None
-            Given to `cv`.
+            Which rows belong together, for `cv`.
 
         Returns
         -------

@@ -54,8 +54,8 @@ def fit_split(
             X_train = before.fit_transform(X_train, y_train)
             X_test = before.transform(X_test)
         estimator = estimator.steps[-1][1]
-    # What is reported is the best epoch's.
-    estimator.set_params(restore_best=True)
+    # What is reported is the best epoch's, of the test rows.
+    estimator.set_params(restore_best=True, validation_split=None)
     estimator.fit(
         X_train,
         y_train,

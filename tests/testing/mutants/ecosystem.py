@@ -65,6 +65,12 @@ class RoutesNoValidationRows(PlainClassifier):
     __metadata_request__fit = {"X_val": UNUSED}
 
 
+class RoutesNoGroups(PlainClassifier):
+    """Lets no pipeline pass groups on."""
+
+    __metadata_request__fit = {"groups": UNUSED}
+
+
 class ForgetsSklearnCallbacks(PlainClassifier):
     """Takes callbacks of scikit-learn and does not call them."""
 
@@ -112,6 +118,7 @@ MUTANTS = [
     ),
     Mutant(RoutesNoWeights(), "check_sample_weight_is_routed"),
     Mutant(RoutesNoValidationRows(), "check_validation_rows_are_routed"),
+    Mutant(RoutesNoGroups(), "check_groups_are_routed"),
     Mutant(
         DecidesInTwoColumns(),
         "check_probabilities_can_be_calibrated",

@@ -131,6 +131,16 @@ class SplitsUnstratified(Stoppable):
         return [tuple(None if a is None else a[part] for a in rows) for part in parts]
 
 
+class MixesGroups(Stoppable):
+    """Looks at the groups as they stand, after rows of weight 0 are left out."""
+
+    def _fit(self, X, y, sample_weight=None, *args, groups=None, **kwargs):
+        if groups is not None:
+            counts = np.flatnonzero(sample_weight)
+            groups = np.append(groups[counts], groups[: len(y) - len(counts)])
+        return super()._fit(X, y, sample_weight, *args, groups=groups, **kwargs)
+
+
 class SwallowsErrors(Stoppable):
     """Takes an error of a callback for the end of training."""
 
@@ -208,6 +218,7 @@ MUTANTS = [
     Mutant(TakesLevelsOfAllRows(), "check_preprocessing_learns_from_training_rows"),
     Mutant(SplitsUnseeded(), _SPLIT),
     Mutant(SplitsUnstratified(), _SPLIT),
+    Mutant(MixesGroups(), "check_groups_stay_together"),
     Mutant(SwallowsErrors(), "check_failed_fit_changes_nothing"),
     Mutant(HalfFitted(), "check_failed_fit_changes_nothing"),
     Mutant(SwallowsInterrupts(), "check_interrupted_fit_keeps_best_weights"),
