@@ -6,6 +6,9 @@ import os
 import signal
 import subprocess
 import sys
+import time
+from collections import Counter
+from pathlib import Path
 
 import pytest
 from hypothesis import settings
@@ -14,6 +17,11 @@ from hypothesis import settings
 settings.register_profile("suite", derandomize=True, deadline=None)
 settings.load_profile("suite")
 
+# A test that takes more CPU seconds is marked `slow`, or says why it may.
+MAX_CPU_SECONDS = 3.0
+EXPLAIN = ("mutants", "slow", "takes_long")
+N_LISTED, LISTED_FROM = 40, 0.5
+
 
 def pytest_addoption(parser):
     parser.addoption(
@@ -21,6 +29,16 @@ def pytest_addoption(parser):
         action="store_true",
         help="fail where tests marked vision cannot run, in place of skipping them",
     )
+    parser.addoption(
+        "--cpu-seconds",
+        metavar="FILE",
+        type=Path,
+        help="write the CPU seconds of each file and test into a table",
+    )
+
+
+def pytest_configure(config):
+    config.pluginmanager.register(CPUSeconds(), "cpu_seconds")
 
 
 def pytest_collection_modifyitems(config, items):
@@ -38,6 +56,73 @@ def pytest_runtest_setup(item):
         pytest.fail(missing, pytrace=False)
     if missing:
         pytest.skip(missing)
+
+
+class CPUSeconds:
+    """What each test costs, the processes it waits for too; other work does not count.
+
+    A report carries its seconds, since with several workers another process sums up.
+    """
+
+    def __init__(self):
+        self.mark = 0.0
+        self.tests = Counter()
+        self.explained = set()
+
+    @staticmethod
+    def now():
+        times = os.times()
+        return time.process_time() + times.children_user + times.children_system
+
+    def pytest_collection_finish(self):
+        self.mark = self.now()
+
+    @pytest.hookimpl(wrapper=True)
+    def pytest_runtest_makereport(self, item):
+        report = yield
+        now = self.now()
+        report.cpu_seconds, self.mark = now - self.mark, now
+        report.explained = any(map(item.get_closest_marker, EXPLAIN))
+        return report
+
+    def pytest_runtest_logreport(self, report):
+        self.tests[report.nodeid] += report.cpu_seconds
+        if report.explained:
+            self.explained.add(report.nodeid)
+
+    def pytest_terminal_summary(self, terminalreporter, config):
+        def list_tests(title, tests):
+            if tests:
+                terminalreporter.section(title)
+            for name, seconds in tests:
+                terminalreporter.line(f"{seconds:7.1f}  {name}")
+
+        slowest = [
+            (name, seconds)
+            for name, seconds in self.tests.most_common(N_LISTED)
+            if seconds >= LISTED_FROM
+        ]
+        total = f"{self.tests.total():.0f} CPU seconds"
+        list_tests(f"{total}; the slowest of {len(self.tests)} tests", slowest)
+        list_tests(
+            f"above {MAX_CPU_SECONDS:g} CPU seconds: make faster, or mark `slow` or "
+            "`takes_long(why)`",
+            [
+                (name, seconds)
+                for name, seconds in self.tests.most_common()
+                if seconds > MAX_CPU_SECONDS and name not in self.explained
+            ],
+        )
+        if path := config.getoption("--cpu-seconds"):
+            path.write_text(self.table(), "utf-8")
+
+    def table(self):
+        """Return lines of seconds, tab and name; files first, the dearest first."""
+        files = Counter()
+        for name, seconds in self.tests.items():
+            files[name.partition("::")[0]] += seconds
+        rows = [*files.most_common(), *self.tests.most_common()]
+        return "".join(f"{seconds:.3f}\t{name}\n" for name, seconds in rows)
 
 
 @functools.cache

@@ -337,6 +337,7 @@ def test_the_tests_mirror_the_package():
     not_mirrors = {
         "test_bad_inputs.py",
         "test_common.py",
+        "test_conftest.py",
         "test_defects.py",
         "test_determinism.py",
         "test_guide.py",

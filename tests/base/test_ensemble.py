@@ -6,13 +6,13 @@ import pandas as pd
 import pytest
 import torch
 from numpy.testing import assert_allclose, assert_array_equal
+from scikit_learn_checks import name_of, with_checks
 from sklearn.base import clone
 from sklearn.datasets import make_classification, make_regression
 from sklearn.metrics import log_loss
 from sklearn.model_selection import GridSearchCV
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
-from sklearn.utils.estimator_checks import parametrize_with_checks
 
 from torchlearners import (
     MLPClassifier,
@@ -503,7 +503,7 @@ def test_callbacks_of_a_pipeline_reach_the_members():
 SMALL = {"hidden_layer_sizes": (16,)}
 
 
-@parametrize_with_checks(
+@with_checks(
     [MLPClassifier(n_ensemble=2, **SMALL), MLPRegressor(n_ensemble=2, **SMALL)]
 )
 def test_ensembles_pass_every_check(estimator, check):
@@ -520,7 +520,7 @@ NOT_OF_FOLDS = {
 }
 
 
-@parametrize_with_checks(
+@with_checks(
     [
         MLPClassifier(n_folds=2, calibration="temperature", **SMALL),
         MLPRegressor(n_folds=2, **SMALL),
@@ -529,8 +529,7 @@ NOT_OF_FOLDS = {
 def test_bags_pass_every_check_that_is_not_about_partial_fit_or_repetition(
     estimator, check
 ):
-    name = getattr(check, "func", check).__name__
-    if name in NOT_OF_FOLDS:
+    if name_of(check) in NOT_OF_FOLDS:
         with pytest.raises((AssertionError, ValueError)):
             check(estimator)
         return
