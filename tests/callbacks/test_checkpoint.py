@@ -68,20 +68,6 @@ def assert_same_run(a, b):
         assert getattr(a, name) == getattr(b, name), name
 
 
-def interrupt_before(epoch):
-    """Break off training like a Ctrl-C at the beginning of an epoch."""
-
-    def stop(net, **kwargs):
-        if len(net.history) == epoch:
-            raise KeyboardInterrupt
-
-    return callback(on_epoch_begin=stop)
-
-
-def do_nothing(net, **kwargs):
-    pass
-
-
 @pytest.fixture(scope="module")
 def finished(tmp_path_factory):
     """Return a folder with every checkpoint of a run, not to be changed."""
@@ -166,13 +152,19 @@ def test_a_regressor_resumes(tmp_path):
 
 def test_a_run_that_was_interrupted_goes_on_in_its_folder(tmp_path):
     straight = learner().fit(X, Y)
-    broken = learner(tmp_path, callback(on_epoch_begin=do_nothing))
-    broken.callbacks[0] = interrupt_before(4)
+    stops = [4]
+
+    def stop(net, **kwargs):
+        """Break off training like a Ctrl-C at the beginning of an epoch."""
+        if len(net.history) in stops:
+            raise KeyboardInterrupt
+
+    made = learner(tmp_path, callback(on_epoch_begin=stop))
     with pytest.raises(KeyboardInterrupt):
-        broken.fit(X, Y)
+        made.fit(X, Y)
     assert max(checkpoints(tmp_path)) == 3
-    resumed = learner(tmp_path, callback(on_epoch_begin=do_nothing))
-    assert_same_run(resumed.fit(X, Y, resume=tmp_path), straight)
+    stops.clear()
+    assert_same_run(made.fit(X, Y, resume=tmp_path), straight)
 
 
 def test_resuming_touches_no_global_random_numbers(run_folder):

@@ -8,6 +8,8 @@ from mutants.resuming import (
     RestartsItsNoise,
     Resumable,
     ResumesAnything,
+    ResumesOnOtherRows,
+    ResumesWithOtherCallbacks,
 )
 from sound import FOREIGN, cases_of, checks_of
 
@@ -32,6 +34,16 @@ def test_a_foreign_estimator_is_told_what_it_lacks(check, learner):
         (CountsEpochsAnew(), "resumed_run_is_the_straight_run", "n_iter_=8, and .* 6"),
         (ForgetsPatience(), "resumed_run_is_the_straight_run", "early stopping"),
         (ResumesAnything(), "checkpoint_of_another_run_is_refused", "another run"),
+        (
+            ResumesOnOtherRows(),
+            "checkpoint_of_other_data_or_callbacks_is_refused",
+            "another target",
+        ),
+        (
+            ResumesWithOtherCallbacks(),
+            "checkpoint_of_other_data_or_callbacks_is_refused",
+            "another decay",
+        ),
         (DrawsForCheckpoints(), "checkpoints_do_not_change_the_run", "Checkpoint"),
     ],
 )

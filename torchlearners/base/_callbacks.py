@@ -65,7 +65,7 @@ def _remade(callback: Any, made: dict[int, Any]) -> Any:
     own_way = getattr(type(callback), "__sklearn_clone__", None)
     if own_way not in (None, getattr(BaseEstimator, "__sklearn_clone__", None)):
         return clone(callback)
-    arguments = _arguments(callback)
+    arguments = arguments_of(callback)
     if arguments is not None:
         values = {name: _argument(value, made) for name, value in arguments.items()}
         try:
@@ -75,8 +75,25 @@ def _remade(callback: Any, made: dict[int, Any]) -> Any:
     return copy.copy(callback)
 
 
-def _arguments(callback: Any) -> dict[str, Any] | None:
-    """Return what the constructor was given, as far as attributes tell."""
+def arguments_of(callback: Any) -> dict[str, Any] | None:
+    """Return what a callback's constructor was given, as far as attributes tell.
+
+    Parameters
+    ----------
+    callback : skorch.callbacks.Callback
+
+    Returns
+    -------
+    dict or None
+        None where they do not tell.
+
+    Examples
+    --------
+    >>> from torchlearners.base._callbacks import arguments_of
+    >>> from torchlearners.callbacks import TimeLimit
+    >>> arguments_of(TimeLimit(seconds=3))
+    {'seconds': 3}
+    """
     try:
         signature = inspect.signature(type(callback)).parameters
     except ValueError:

@@ -1,53 +1,16 @@
-"""What a network must be, and what a resumed run must share with its checkpoint."""
+"""What a network must be."""
 
 from __future__ import annotations
 
-import re
 from typing import Any
 
-import numpy as np
 import torch
 from torch import nn
 
-from torchlearners._compat import BaseEstimator
 from torchlearners.base._rows import Rows
-from torchlearners.data import ColumnEncoder, DataSpec, Schema, Target
+from torchlearners.data import DataSpec, Target
 from torchlearners.exceptions import ArchitectureError
 from torchlearners.graph import Node, plan_network
-from torchlearners.training import Net, to_plain
-
-# What a resumed training may do otherwise: how long and where it runs, and what is told
-# of it. The identity tells of seed and rows by themselves.
-_FREE = {
-    "batch_size",
-    "callbacks",
-    "categorical_features",
-    "decode",
-    "device",
-    "early_stopping",
-    "loader_params",
-    "loss",
-    "max_bad",
-    "max_epochs",
-    "max_time",
-    "measures_train",
-    "n_ensemble",
-    "n_folds",
-    "n_threads",
-    "on_error",
-    "optimizer",
-    "patience",
-    "predict_batch_size",
-    "pretrained",
-    "random_state",
-    "retries",
-    "validation_fraction",
-    "validation_split",
-    "verbose",
-    "warm_start",
-}
-# These come first, because other differences follow from them.
-_SETTINGS = ("lr", "weight_decay", "grad_clip", "accumulate_grad")
 
 
 def as_module(network: Any, spec: DataSpec, name: str) -> Any:
@@ -252,88 +215,3 @@ def check_validation(X_val: Any, y_val: Any, splitter: Any) -> None:
             f"X_val and y_val validate, so validation_split={splitter!r} would have "
             "no use. Leave them out, or set validation_split=None."
         )
-
-
-def training_identity(
-    learner: Any,
-    net: Net,
-    fitted_data: tuple[ColumnEncoder, Schema, Target],
-    seed: int,
-    n_rows: tuple[int, int],
-) -> dict[str, Any]:
-    """Return what a checkpoint must share with the run that resumes from it.
-
-    Parameters
-    ----------
-    learner : TorchLearner
-    net : Net
-        Initialized, with its callbacks.
-    fitted_data : tuple of ColumnEncoder, Schema, Target
-    seed : int
-    n_rows : tuple of int
-        Training and validation rows, before equal ones are merged.
-
-    Returns
-    -------
-    dict
-        A name for each aspect, with plain data.
-    """
-    columns, schema, target = fitted_data
-    named = {
-        name: _plain(learner._promoted(name, learner.value_of(name)))
-        for name in learner.get_params(deep=False)
-        if name not in _FREE
-    }
-    # The first that differs is named, so causes stand before what follows from them.
-    return {
-        "learner": type(learner).__name__,
-        "number of features": int(learner.n_features_in_),
-        "encoding of the columns": columns.state(),
-        "number of training rows": n_rows[0],
-        "number of validation rows": n_rows[1],
-        "batch size": net.batch_size,
-        "optimizer": type(net.optimizer_).__name__,
-        **{name: named[name] for name in _SETTINGS},
-        "loss": _plain(getattr(net.criterion_, "function", net.criterion_.loss)),
-        "weights in the loss": to_plain(dict(net.criterion_.state_dict())),
-        "target": target.state(),
-        "list of callbacks": [
-            f"{name}: {type(callback).__name__}" for name, callback in net.callbacks_
-        ],
-        "network": [
-            *(f"{n} {tuple(v.shape)}" for n, v in net.module_.state_dict().items()),
-            *str(net.module_).splitlines(),
-        ],
-        "seed": seed,
-        "scaling of the features": schema.state(),
-        **{f"optimizer's {k}": v for k, v in _options(net).items()},
-        **named,
-    }
-
-
-def _options(net: Net) -> dict[str, Any]:
-    """Return what the optimizer is told beside rates, which may move."""
-    moving = {"params", "lr", "initial_lr", "weight_decay"}
-    return {
-        name: _plain(value)
-        for name, value in net.optimizer_.defaults.items()
-        if name not in moving
-    }
-
-
-def _plain(value: Any) -> Any:
-    """Return a parameter's value as plain data that is equal in equal trainings."""
-    if isinstance(value, np.generic):
-        return value.item()
-    if value is None or isinstance(value, str | bool | int | float):
-        return value
-    if isinstance(value, list | tuple):
-        return [_plain(item) for item in value]
-    if isinstance(value, dict):
-        return {str(key): _plain(item) for key, item in value.items()}
-    if isinstance(value, BaseEstimator):
-        # All of its parameters, however many they are.
-        text = value.__repr__(N_CHAR_MAX=10**6)  # type: ignore[call-arg]
-    else:
-        text = repr(value)
-    return re.sub(r" at 0x[0-9a-f]+", "", text)

@@ -115,6 +115,27 @@ def holds_checkpoint(learner: Any) -> bool:
     return any(_is_a(item, Checkpoint) for item in learner._named_callbacks())
 
 
+def has_good_weights(net: Net, n_before: int, error: BaseException) -> bool:
+    """Tell whether a training that broke off left weights worth keeping.
+
+    Parameters
+    ----------
+    net : Net
+    n_before : int
+        Epochs that its history had before this training.
+    error : BaseException
+        What ended it.
+
+    Returns
+    -------
+    bool
+    """
+    if isinstance(error, KeyboardInterrupt):
+        return len(net.history) > n_before
+    stopper = dict(net.callbacks_).get("early_stopping")
+    return bool(stopper and stopper.restore_best and stopper.best_epoch_)
+
+
 def own_settings(learner: Any, module: nn.Module) -> dict[str, dict[str, float]]:
     """Return what parameters of the network have of their own in the optimizer.
 

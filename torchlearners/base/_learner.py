@@ -18,14 +18,16 @@ from torchlearners.base._checks import (
     check_same_domain,
     check_same_outputs,
     check_validation,
-    training_identity,
 )
 from torchlearners.base._control import (
     add_watching_callbacks,
+    has_good_weights,
+    holds_checkpoint,
     own_settings,
     training_callbacks,
 )
 from torchlearners.base._hooks import TrainingHooks
+from torchlearners.base._identity import data_identity, training_identity
 from torchlearners.base._parameters import ATTRIBUTES, LearnerParameters
 from torchlearners.base._rows import (
     Rows,
@@ -276,8 +278,7 @@ class TorchLearner(
             net.max_epochs = 1
         fitted_data = columns, schema, target
         net.identity = training_identity(self, net, fitted_data, seed, n_rows)
-        if checkpoint is not None:
-            check_identity(checkpoint["identity"], net.identity, resume)
+        keeps_identity = checkpoint is not None or holds_checkpoint(self)
 
         def fitted(net: Net) -> dict[str, Any]:
             return self._fitted_attributes(net, spec, fitted_data, seed, device)
@@ -291,6 +292,10 @@ class TorchLearner(
                 data = tensors_of(schema, target, by_class, *train)
                 held_out = valid and tensors_of(schema, target, by_class, *valid)
                 del X, train, valid  # the tensors are all that is needed now
+                if keeps_identity:
+                    net.identity |= data_identity(data, held_out)
+                if checkpoint is not None:
+                    check_identity(checkpoint["identity"], net.identity, resume)
                 if not continuing:
                     self._before_first_step(net, data)
                 self._train(
@@ -300,7 +305,7 @@ class TorchLearner(
                     checkpoint and checkpoint["training"],
                 )
         except (KeyboardInterrupt, NonFiniteLossError) as error:
-            if not self._has_good_weights(net, n_before, error):
+            if not has_good_weights(net, n_before, error):
                 raise
             stopped_by = error
         self.__dict__.update(fitted(net))
@@ -324,13 +329,6 @@ class TorchLearner(
         if checkpoint is not None and self.random_state is None:
             return int(checkpoint["identity"]["seed"])
         return draw_seed(self.random_state)
-
-    def _has_good_weights(self, net: Net, n_before: int, error: BaseException) -> bool:
-        """Tell whether training that broke off left weights worth keeping."""
-        if isinstance(error, KeyboardInterrupt):
-            return len(net.history) > n_before
-        stopper = dict(net.callbacks_).get("early_stopping")
-        return bool(stopper and stopper.restore_best and stopper.best_epoch_)
 
     def _given_validation(
         self,

@@ -48,6 +48,9 @@ class Checkpoint(Parameters, BaseEstimator, Callback):
     5
     """
 
+    # Parameters that a resumed training may change: all, since they compute nothing.
+    free_on_resume = frozenset({"folder", "every", "keep", "keep_best", "on_error"})
+
     folder: str | Path = param(
         default="checkpoints",
         check=[str, Path],
@@ -212,14 +215,16 @@ def check_identity(then: dict[str, Any], now: dict[str, Any], source: Any) -> No
     Traceback (most recent call last):
     ...
     ValueError: Cannot resume from run1: it has another optimizer ('AdamW') than this \
-run ('SGD').
+run ('SGD'). Give the data and settings of that run, or start a new one in another \
+folder.
     """
     for aspect, value in now.items():
         if not _equal(then.get(aspect), value):
             theirs, ours = _first_difference(then.get(aspect), value)
             raise ValueError(
                 f"Cannot resume from {source}: it has another {aspect} ({theirs}) than "
-                f"this run ({ours})."
+                f"this run ({ours}). Give the data and settings of that run, or start "
+                "a new one in another folder."
             )
 
 

@@ -49,6 +49,8 @@ class EarlyStopping(Parameters, BaseEstimator, Callback):
     5
     """
 
+    free_on_resume = frozenset({"patience"})
+
     monitor: str = param(
         default="valid_loss",
         check=[str],

@@ -46,6 +46,8 @@ class JsonLines(Parameters, BaseEstimator, Callback):
     2
     """
 
+    free_on_resume = frozenset({"path"})
+
     path: Any = param(
         default="history.jsonl", check=[str, os.PathLike], doc="The file."
     )

@@ -55,6 +55,8 @@ class Measures(Parameters, BaseEstimator, Callback):
     {'accuracy': 0.666..., 'roc_auc': 0.75}
     """
 
+    free_on_resume = frozenset({"measures", "on", "eval_every", "target"})
+
     measures: Any = param(
         default="loss",
         check=["no_validation"],

@@ -34,6 +34,8 @@ class TensorBoard(Parameters, BaseEstimator, Callback):
     'runs/first'
     """
 
+    free_on_resume = frozenset({"writer"})
+
     writer: Any = param(
         default="runs",
         check=["no_validation"],

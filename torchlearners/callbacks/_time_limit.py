@@ -37,6 +37,8 @@ class TimeLimit(Parameters, BaseEstimator, Callback):
     1
     """
 
+    free_on_resume = frozenset({"seconds"})
+
     seconds: float = param(
         default=3600.0, check=positive, doc="Time after which training ends."
     )

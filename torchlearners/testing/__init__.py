@@ -199,6 +199,7 @@ from torchlearners.testing._persistence import (
 )
 from torchlearners.testing._resuming import (
     check_checkpoint_of_another_run_is_refused,
+    check_checkpoint_of_other_data_or_callbacks_is_refused,
     check_checkpoints_do_not_change_the_run,
     check_resumed_run_is_the_straight_run,
 )
@@ -294,6 +295,7 @@ __all__ = [
     "check_callbacks_see_each_stage",
     "check_categories_are_taken",
     "check_checkpoint_of_another_run_is_refused",
+    "check_checkpoint_of_other_data_or_callbacks_is_refused",
     "check_checkpoints_do_not_change_the_run",
     "check_class_may_have_one_row",
     "check_class_may_lack_in_a_batch",

@@ -6,9 +6,15 @@ import tempfile
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import torch
 
-from torchlearners.callbacks import Checkpoint, callback, checkpoints
+from torchlearners.callbacks import (
+    Checkpoint,
+    WeightAveraging,
+    callback,
+    checkpoints,
+)
 from torchlearners.testing._assertions import must_work
 from torchlearners.testing._kinds import predicts, torch_check
 from torchlearners.testing._probe import (
@@ -93,7 +99,7 @@ def check_checkpoint_of_another_run_is_refused(name: str, learner: Any) -> None:
             (("seed",), _checkpointed(learner, folder, random_state=1), (X, y)),
         ):
             message = _refusal(resumed, *data, folder)
-            assert message is not None, (
+            assert message, (
                 f"{name} resumes from a checkpoint of another run; it differs in "
                 f"{words[0]!r}. Compare net.identity, as TorchLearner does."
             )
@@ -106,17 +112,48 @@ def check_checkpoint_of_another_run_is_refused(name: str, learner: Any) -> None:
             )
 
 
+@torch_check(predicts)
+def check_checkpoint_of_other_data_or_callbacks_is_refused(
+    name: str, learner: Any
+) -> None:
+    """Check that fit refuses to resume on other rows, or with other callbacks.
+
+    Rows of the same number and scale, and callbacks of the same names: only a digest
+    of the tensors and the parameters of the callbacks tell them apart.
+    """
+    X, y = toy(learner)
+    valid = {"X_val": X[:20], "y_val": y[:20]}
+    last = np.r_[1:20, 0]
+    with tempfile.TemporaryDirectory() as folder:
+        average = WeightAveraging(decay=0.9)
+        _checkpointed(learner, folder, callbacks=[average]).fit(X, y, **valid)
+        for word, data, decay in (
+            ("target", {"X": X, "y": np.roll(y, 1, axis=0), **valid}, 0.9),
+            ("validation data", {"X": X, "y": y, **valid, "X_val": X[last]}, 0.9),
+            ("validation targets", {"X": X, "y": y, **valid, "y_val": y[last]}, 0.9),
+            ("decay", {"X": X, "y": y, **valid}, 0.5),
+        ):
+            callbacks = [WeightAveraging(decay=decay)]
+            resumed = _checkpointed(learner, folder, callbacks=callbacks)
+            message = _refusal(resumed, folder=folder, **data)
+            assert word in message, (
+                f"{name} resumes from a checkpoint of a run with another {word}, or "
+                f"does not name it: {message!r}. Compare net.identity, as TorchLearner "
+                "does."
+            )
+
+
 def _checkpointed(learner: Any, folder: str | Path, **params: Any) -> Any:
     writer = Checkpoint(folder=folder, keep=99)
     return quick(learner, callbacks=[*params.pop("callbacks", []), writer], **params)
 
 
-def _refusal(learner: Any, X: Any, y: Any, folder: str) -> str | None:
+def _refusal(learner: Any, X: Any, y: Any, folder: str, **valid: Any) -> str:
     try:
-        learner.fit(X, y, resume=folder)
+        learner.fit(X, y, **valid, resume=folder)
     except ValueError as error:
         return str(error)
-    return None
+    return ""
 
 
 def _assert_same_run(name: str, what: str, found: Any, expected: Any) -> None:

@@ -90,6 +90,31 @@ class ResumesAnything(Resumable):
         return AnonymousNet(**settings)
 
 
+def net_that_knows_less(*unknown):
+    """Return the class of a net that does not know some aspects of its run."""
+
+    def known(self):
+        aspects = vars(self).get("_known", {})
+        return {k: v for k, v in aspects.items() if not k.startswith(unknown)}
+
+    known = property(known, lambda self, value: vars(self).update(_known=value))
+    return type("ForgetfulNet", (ClassifierNet,), {"identity": known})
+
+
+class ResumesOnOtherRows(Resumable):
+    """Goes on from the checkpoint of a run on other rows of the same number."""
+
+    def _make_net(self, target, **settings):
+        return net_that_knows_less("digest")(**settings)
+
+
+class ResumesWithOtherCallbacks(Resumable):
+    """Goes on from the checkpoint of a run with other parameters of a callback."""
+
+    def _make_net(self, target, **settings):
+        return net_that_knows_less("callback ")(**settings)
+
+
 class DrawsForCheckpoints(Resumable):
     """Draws one more random number where checkpoints are written."""
 
@@ -106,6 +131,17 @@ MUTANTS = [
     Mutant(RestartsItsNoise(), "check_resumed_run_is_the_straight_run"),
     Mutant(CountsEpochsAnew(), "check_resumed_run_is_the_straight_run"),
     Mutant(ForgetsPatience(), "check_resumed_run_is_the_straight_run"),
-    Mutant(ResumesAnything(), "check_checkpoint_of_another_run_is_refused"),
+    Mutant(
+        ResumesAnything(),
+        "check_checkpoint_of_another_run_is_refused",
+        ("check_checkpoint_of_other_data_or_callbacks_is_refused",),
+    ),
+    Mutant(
+        ResumesOnOtherRows(), "check_checkpoint_of_other_data_or_callbacks_is_refused"
+    ),
+    Mutant(
+        ResumesWithOtherCallbacks(),
+        "check_checkpoint_of_other_data_or_callbacks_is_refused",
+    ),
     Mutant(DrawsForCheckpoints(), "check_checkpoints_do_not_change_the_run"),
 ]

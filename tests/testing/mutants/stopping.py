@@ -172,10 +172,12 @@ class SwallowsInterrupts(Stoppable):
 class ForgetsInterruptedFit(Stoppable):
     """Throws away all epochs on Ctrl-C."""
 
-    def _has_good_weights(self, net, n_before, error):
-        return not isinstance(error, KeyboardInterrupt) and super()._has_good_weights(
-            net, n_before, error
-        )
+    def _train(self, net, *args):
+        try:
+            super()._train(net, *args)
+        except KeyboardInterrupt:
+            net.history.clear()
+            raise
 
 
 class UncheckedNet(ClassifierNet):
