@@ -50,11 +50,55 @@ def small(**params):
     return MLPRegressor(**{**defaults, **params})
 
 
-def test_predictions_are_float64_in_the_units_and_the_shape_of_y():
-    predicted = small().fit(X, y.astype(np.float32)).predict(X.astype(np.float32))
+def test_predictions_are_in_the_units_and_the_shape_of_y():
+    predicted = small().fit(X, y).predict(X)
     assert predicted.dtype == np.float64
     assert predicted.shape == (150,)
     assert abs(predicted.mean() - 100) < 1
+
+
+@pytest.mark.parametrize("loss", ["mse", "gaussian", "quantile"])
+@pytest.mark.parametrize("n_ensemble", [1, 2])
+def test_float32_rows_have_float32_values(loss, n_ensemble):
+    learner = small(loss=loss, n_ensemble=n_ensemble, max_epochs=1).fit(X, Y)
+    rows = X.astype(np.float32)
+    methods = {"predict", "predict_quantiles", "predict_std"}
+    for method in (m for m in methods if hasattr(learner, m)):
+        predict = getattr(learner, method)
+        expected, found = predict(rows.astype(np.float64)), predict(rows)
+        assert (expected.dtype, found.dtype) == (np.float64, np.float32)
+        assert_array_equal(found, expected.astype(np.float32))
+
+
+def test_values_beyond_float32_stay_float64():
+    rows = X.astype(np.float32)
+    for unit in (1e-60, 1e60):
+        predicted = small(max_epochs=1).fit(rows, unit * y).predict(rows)
+        assert predicted.dtype == np.float64
+        assert np.isfinite(predicted).all()
+        assert (predicted > 0).all()
+
+
+@pytest.mark.parametrize("loss", ["mse", "gaussian", "quantile", "poisson"])
+def test_a_target_of_one_value_is_predicted_exactly(loss):
+    Y_one = np.column_stack([y, np.full(len(y), 7.1)])
+    learner = small(loss=loss, max_epochs=1).fit(X, Y_one)
+    predicted = learner.predict(X)
+    assert (predicted[:, 1] == 7.1).all()
+    assert np.ptp(predicted[:, 0]) > 0
+    if loss == "gaussian":
+        assert (learner.predict_std(X)[:, 1] == 0).all()
+        assert (learner.predict_quantiles(X)[:, 1] == 7.1).all()
+
+
+def test_a_target_that_varies_later_is_learned_later():
+    learner = small().partial_fit(X, np.full(len(y), 100.0))
+    assert (learner.predict(X) == 100).all()
+    before = learner._target.highest.copy()
+    with pytest.raises(ValueError, match="NaN"):
+        learner.partial_fit(X, np.full(len(y), np.nan))
+    assert learner._target.highest == before
+    assert np.ptp(learner.partial_fit(X, y).predict(X)) > 0
 
 
 def test_several_targets_are_learned_together():

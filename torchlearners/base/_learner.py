@@ -235,6 +235,8 @@ class TorchLearner(
         target = self._target if continuing else self._make_target(y, classes)
         seed = self._seed(continuing, checkpoint)
         codes, weight = target.codes(y), check_weights(sample_weight, X)
+        if continuing:
+            target = target.having_seen(codes)
         by_class = self._class_weights(target, codes, weight)
         train, valid = weighted_rows(X, codes, weight, by_class), None
         given_valid = any(part is not None for part in validation)

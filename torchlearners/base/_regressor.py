@@ -13,7 +13,7 @@ from sklearn.utils.validation import check_is_fitted, column_or_1d
 from torchlearners._compat import RegressorMixin, fit_context
 from torchlearners.base._ensemble import EnsembleLearner
 from torchlearners.base._folds import Folds
-from torchlearners.data import Target, ValueTarget
+from torchlearners.data import Target, ValueTarget, is_float32
 from torchlearners.training import LOSSES, Gaussian, Net, RegressorNet, promote
 
 _MORE_OUTPUTS = {
@@ -155,13 +155,11 @@ class RegressorLearner(RegressorMixin, EnsembleLearner):
         Returns
         -------
         ndarray of shape (n_samples,) or (n_samples, n_targets)
-            float64, in the units and the shape of y. With ``loss="quantile"`` the
-            median.
+            In the units and the shape of y: float32 where X is, else float64. With
+            ``loss="quantile"`` the median. A target that had one value in all training
+            rows is predicted as that value.
         """
-        if members := self._members():
-            return self._mean_of(members, X)
-        outputs = self._outputs(X)
-        return self._target.predict(self.net_.criterion_.read_points(outputs))
+        return self._like(X, self._values(X))
 
     @available_if(_loss_has("read_quantiles"))
     def predict_quantiles(self, X: Any, quantiles: Any = None) -> np.ndarray:
@@ -180,7 +178,7 @@ class RegressorLearner(RegressorMixin, EnsembleLearner):
         Returns
         -------
         ndarray of shape (n_samples, n_quantiles) or (n_samples, n_targets, n_quantiles)
-            float64, in the units of y.
+            In the units of y: float32 where X is, else float64.
 
         Raises
         ------
@@ -190,17 +188,7 @@ class RegressorLearner(RegressorMixin, EnsembleLearner):
         check_is_fitted(self)
         loss = self.net_.criterion_.loss
         at = _checked(loss.default_quantiles() if quantiles is None else quantiles)
-        members = self._members()
-        if members and isinstance(loss, Gaussian):
-            # One normal distribution, with mean and variance of the mixture.
-            return self.predict(X)[..., None] + self.predict_std(X)[..., None] * ndtri(
-                at
-            )
-        if members:
-            return np.mean([m.predict_quantiles(X, at) for m in members], axis=0)
-        values = loss.read_quantiles(self._outputs(X), at)
-        by_quantile = self._target.predict(np.moveaxis(values, -1, 1))
-        return by_quantile if by_quantile.ndim == 2 else by_quantile.swapaxes(1, 2)
+        return self._like(X, self._quantiles(X, at))
 
     @available_if(_loss_has("read_std"))
     def predict_std(self, X: Any) -> np.ndarray:
@@ -213,18 +201,49 @@ class RegressorLearner(RegressorMixin, EnsembleLearner):
         Returns
         -------
         ndarray of shape (n_samples,) or (n_samples, n_targets)
-            float64, in the units and the shape of y.
+            In the units and the shape of y: float32 where X is, else float64.
         """
         check_is_fitted(self)
+        return self._like(X, self._std(X))
+
+    # The same in float64, of one network or of members.
+
+    def _values(self, X: Any) -> np.ndarray:
         if members := self._members():
-            variance = np.mean([m.predict_std(X) ** 2 for m in members], axis=0)
-            # What the members disagree about comes on top.
-            return np.sqrt(variance + np.var([m.predict(X) for m in members], axis=0))
+            return np.mean([member._values(X) for member in members], axis=0)
         outputs = self._outputs(X)
-        return self._target.spread(self.net_.criterion_.loss.read_std(outputs))
+        return self._target.predict(self.net_.criterion_.read_points(outputs))
+
+    def _quantiles(self, X: Any, at: np.ndarray) -> np.ndarray:
+        loss = self.net_.criterion_.loss
+        members = self._members()
+        if members and isinstance(loss, Gaussian):
+            # One normal distribution, with mean and variance of the mixture.
+            return self._values(X)[..., None] + self._std(X)[..., None] * ndtri(at)
+        if members:
+            return np.mean([member._quantiles(X, at) for member in members], axis=0)
+        values = loss.read_quantiles(self._outputs(X), at)
+        by_quantile = self._target.predict(np.moveaxis(values, -1, 1))
+        return by_quantile if by_quantile.ndim == 2 else by_quantile.swapaxes(1, 2)
+
+    def _std(self, X: Any) -> np.ndarray:
+        if members := self._members():
+            variance = np.mean([member._std(X) ** 2 for member in members], axis=0)
+            apart = np.var([member._values(X) for member in members], axis=0)
+            std: np.ndarray = np.sqrt(variance + apart)
+            return std
+        loss = self.net_.criterion_.loss
+        return self._target.spread(loss.read_std(self._outputs(X)))
 
     def _mean_of(self, members: list[Any], X: Any) -> np.ndarray:
-        return np.mean([member.predict(X) for member in members], axis=0)
+        of_each = [member.predict(X) for member in members]
+        return np.mean(of_each, axis=0, dtype=np.float64)
+
+    def _like(self, X: Any, values: np.ndarray) -> np.ndarray:
+        """Return what is predicted, in float32 where X is and it fits in there."""
+        if is_float32(X) and self._target.fits_float32():
+            return values.astype(np.float32)
+        return values
 
     def _out_of_fold(self, predicted: np.ndarray, folds: Folds) -> dict[str, Any]:
         return {"oof_prediction_": predicted}

@@ -6,6 +6,7 @@ from torchlearners.data._checks import (
     check_labels,
     check_range,
     check_weights,
+    is_float32,
 )
 from torchlearners.data._columns import ColumnEncoder
 from torchlearners.data._decode import decode_image
@@ -70,6 +71,7 @@ __all__ = [
     "decode_image",
     "drop_zero_weights",
     "fold_numbers",
+    "is_float32",
     "load_images",
     "merge_repeated_rows",
     "resize_image",

@@ -119,6 +119,31 @@ def check_features(
     return (out, y) if has_y else out
 
 
+def is_float32(X: Any) -> bool:
+    """Tell whether all of X is float32, so that predictions are.
+
+    Parameters
+    ----------
+    X : array-like, DataFrame or torch.Tensor
+
+    Returns
+    -------
+    bool
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from torchlearners.data import is_float32
+    >>> is_float32(np.zeros((1, 2), dtype=np.float32)), is_float32([[0.0, 0.0]])
+    (True, False)
+    """
+    if isinstance(X, np.ndarray):
+        return X.dtype == np.float32
+    dtypes = [X.dtype] if hasattr(X, "dtype") else list(getattr(X, "dtypes", []))
+    names = {str(dtype).removeprefix("torch.").lower() for dtype in dtypes}
+    return names == {"float32"}
+
+
 def check_range(X: Any, names: Any = None, largest: float = np.inf) -> None:
     """Raise where X holds infinity or more than float32 can, with the column's name.
 

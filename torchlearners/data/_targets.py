@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from typing import Any, ClassVar
 
 import numpy as np
@@ -35,6 +36,10 @@ class Target:
 
     def fit(self, codes: np.ndarray, weight: np.ndarray | None) -> None:
         """Learn from the training rows what `tensor` needs; nothing by default."""
+
+    def having_seen(self, codes: np.ndarray) -> Target:
+        """Return the target with more training rows, in place of those of `fit`."""
+        return self
 
     def tensor(self, codes: np.ndarray) -> torch.Tensor:
         """Return what the loss compares the network's outputs with."""
@@ -75,6 +80,10 @@ class Target:
 
     def spread(self, outputs: np.ndarray) -> np.ndarray:
         """Return distances between values in the units of y, where there are units."""
+        raise NotImplementedError
+
+    def fits_float32(self) -> bool:
+        """Tell whether predictions may be float32, where the kind has values."""
         raise NotImplementedError
 
     def groups(self, codes: np.ndarray) -> np.ndarray | None:
@@ -257,7 +266,7 @@ class ValueTarget(Target):
     clamp : bool, default=False
         Whether predictions stay in the range of the training rows.
     lowest, highest : ndarray of shape (n_values,) or None
-        That range, in the units of y.
+        That range, in the units of y. A column of a single value is predicted as it.
     domain : {"real", "non-negative", "positive"}, default="real"
         Which values there may be. Real ones are standardized. Others are divided by
         their mean, and what is predicted is such a ratio.
@@ -341,6 +350,18 @@ class ValueTarget(Target):
             mean = self.center
             self.center, self.scale = 0 * mean, np.where(mean > 0, mean, 1.0)
 
+    def having_seen(self, codes: np.ndarray) -> ValueTarget:
+        """Return the target with a range that holds these values as well."""
+        target = copy.copy(self)
+        target.lowest = np.minimum(self.lowest, codes.min(axis=0))
+        target.highest = np.maximum(self.highest, codes.max(axis=0))
+        return target
+
+    def fits_float32(self) -> bool:
+        """Tell whether predictions are neither too large nor too small for float32."""
+        largest = max(np.abs(self.lowest).max(), np.abs(self.highest).max())
+        return largest == 0 or bool(1e-30 < largest < 1e30)
+
     def tensor(self, codes: np.ndarray) -> torch.Tensor:
         """Return scaled float32 values of shape (n_samples, n_values)."""
         return torch.as_tensor((codes - self.center) / self.scale, dtype=torch.float32)
@@ -352,13 +373,24 @@ class ValueTarget(Target):
     def predict(self, outputs: np.ndarray) -> np.ndarray:
         """Return float64 values in the units of y; targets are on the last axis."""
         values = outputs.astype(np.float64) * self.scale + self.center
+        if self.clamp:
+            values = values.clip(self.lowest, self.highest)
+        constant = self._constant()
+        # What no training row contradicts needs no network.
         return self._shaped(
-            values.clip(self.lowest, self.highest) if self.clamp else values
+            np.where(constant, self.lowest, values) if constant.any() else values
         )
 
     def spread(self, outputs: np.ndarray) -> np.ndarray:
         """Return scaled distances in the units of y; targets as in `predict`."""
-        return self._shaped(outputs.astype(np.float64) * self.scale)
+        values = outputs.astype(np.float64) * self.scale
+        return self._shaped(np.where(self._constant(), 0.0, values))
+
+    def _constant(self) -> np.ndarray:
+        """Return which columns had one value in all training rows."""
+        if self.lowest is None:
+            return np.zeros(self.n_values, dtype=bool)
+        return np.equal(self.lowest, self.highest)
 
     def _shaped(self, values: np.ndarray) -> np.ndarray:
         return values[..., 0] if self.flat else values

@@ -487,8 +487,9 @@ class ImageRegressor(BaseImageLearner, RegressorLearner):
         Returns
         -------
         ndarray of shape (n_samples,) or (n_samples, n_targets)
-            float64, in the units and the shape of y. With ``loss="quantile"`` the
-            median. With ``on_error="impute"`` the mean of y where an image cannot be
-            read; `predict_quantiles` and `predict_std` have NaN there.
+            In the units and the shape of y: float32 where X is, else float64. With
+            ``loss="quantile"`` the median. With ``on_error="impute"`` the mean of y
+            where an image cannot be read; `predict_quantiles` and `predict_std` have
+            NaN there.
         """
         return self._by_batches(super().predict, X, self._mean_target)

@@ -282,8 +282,11 @@ class TabMRegressor(BaseTabM, RegressorLearner):
             In the units of y; their mean over the members is what `predict` returns.
             With `n_ensemble` or `n_folds` those of all networks, side by side.
         """
+        return self._like(X, self._values_of_members(X))
+
+    def _values_of_members(self, X: Any) -> np.ndarray:
         if fits := self._members():
-            return np.concatenate([fit.predict_members(X) for fit in fits], axis=1)
+            return np.concatenate([fit._values_of_members(X) for fit in fits], axis=1)
 
         def read(outputs: np.ndarray) -> np.ndarray:
             return self._target.predict(self.net_.criterion_.read_points(outputs))
@@ -314,7 +317,10 @@ class TabMRegressor(BaseTabM, RegressorLearner):
         .. [1] Lakshminarayanan, Pritzel and Blundell (2017). Simple and scalable
            predictive uncertainty estimation using deep ensembles. NeurIPS.
         """
+        return self._like(X, self._std(X))
+
+    def _std(self, X: Any) -> np.ndarray:
         if hasattr(super(), "predict_std"):
-            return super().predict_std(X)
-        std = self.predict_members(X).std(axis=1)
-        return std.reshape(self.predict(X).shape)
+            return super()._std(X)
+        std = self._values_of_members(X).std(axis=1)
+        return std.reshape(self._values(X).shape)

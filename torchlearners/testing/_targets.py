@@ -234,12 +234,60 @@ def check_integers_are_values_too(name: str, learner: Any) -> None:
 
 @torch_check(regresses)
 def check_constant_target_is_predicted(name: str, learner: Any) -> None:
-    """Check that a target of one value is predicted, up to one in a hundred."""
+    """Check that a target of one value is predicted exactly, however short the fit."""
     X, y = toy(learner)
-    with must_work(name, "fit on a constant target", _SCALE):
-        found = np.asarray(quick(learner).fit(X, np.full(len(y), 1e3)).predict(X))
-    off = np.abs(found - 1e3).max()
-    assert off <= 10, f"{name} is off by {off:.3g} where y is always 1000. {_SCALE}"
+    for value in (7.0, 0.1, 1e3):
+        with must_work(name, f"fit on a target that is always {value:g}", _SCALE):
+            fitted = quick(learner, max_epochs=1).fit(X, np.full(len(y), value))
+            found = np.asarray(fitted.predict(X))
+        assert (found == value).all(), (
+            f"{name} predicts {found[0]:.6g} where y is always {value:g}. {_SCALE}"
+        )
+
+
+@torch_check(regresses)
+def check_float32_rows_have_float32_values(name: str, learner: Any) -> None:
+    """Check that what is predicted is float32 where X is, else float64.
+
+    Rounded values must be the same.
+    """
+    X, y = toy(learner)
+    fitted = quick(learner).fit(X, y)
+    rows = X.astype(np.float32)
+    for method in ("predict", "predict_quantiles", "predict_std"):
+        if not hasattr(fitted, method):
+            continue
+        predict = getattr(fitted, method)
+        expected, found = np.asarray(predict(rows.astype(float))), predict(rows)
+        for dtype, values in (("float64", expected), ("float32", np.asarray(found))):
+            assert values.dtype == dtype, (
+                f"{method} of {name} returns {values.dtype} for X of {dtype}. Leave "
+                "outputs to predict of RegressorLearner."
+            )
+        what = f"{method} of X as float32"
+        assert_same(name, learner, found, expected.astype(np.float32), what, _SCALE)
+
+
+@torch_check(classifies)
+def check_log_probabilities_are_finite(name: str, learner: Any) -> None:
+    """Check that predict_log_proba is the logarithm of predict_proba, and finite.
+
+    It is also where a probability is so small that it is 0.
+    """
+    X, y = toy(learner)
+    fitted = quick(learner, lr=0.1).fit(X, y)
+    advice = "Take it from the outputs, as ClassTarget.log_probabilities does."
+    for scale in (1.0, 1e6):
+        rows = scale * X
+        with must_work(name, "predict_log_proba", advice):
+            logs = np.asarray(fitted.predict_log_proba(rows))
+        probabilities = np.asarray(fitted.predict_proba(rows))
+        close = np.allclose(np.exp(logs), probabilities, rtol=1e-9, atol=1e-300)
+        found = logs.min() if close else "no logarithm of it"
+        assert np.isfinite(found if close else np.nan), (
+            f"predict_log_proba of {name} is {found} where predict_proba is "
+            f"{probabilities.min():.6g}. {advice}"
+        )
 
 
 @torch_check(takes_several_targets)

@@ -165,6 +165,36 @@ class DividesYByNoSpread(SmallOnTargets, RegressorLearner):
         return UnguardedTarget(**vars(super()._make_target(y, classes)))
 
 
+class LearningTarget(ValueTarget):
+    """Leave a constant to the network."""
+
+    def predict(self, outputs):
+        values = outputs.astype(np.float64) * self.scale + self.center
+        return values[..., 0] if self.flat else values
+
+
+class LearnsAConstant(SmallOnTargets, RegressorLearner):
+    """Predicts what the network returns where y is constant."""
+
+    def _make_target(self, y, classes):
+        return LearningTarget(**vars(super()._make_target(y, classes)))
+
+
+class PredictsDoubles(SmallOnTargets, RegressorLearner):
+    """Predicts float64 whatever X is."""
+
+    def predict(self, X):
+        return super().predict(X).astype(np.float64)
+
+
+class TakesLogarithmOfZero(SmallOnTargets, ClassifierLearner):
+    """Takes the logarithm of probabilities that were rounded to 0."""
+
+    def predict_log_proba(self, X):
+        with np.errstate(divide="ignore"):
+            return np.log(self.predict_proba(X))
+
+
 class PredictsTheFirstTarget(SmallOnTargets, RegressorLearner):
     """Predicts the first of several targets."""
 
@@ -219,6 +249,9 @@ MUTANTS = [
     ),
     Mutant(PredictsIntegersAfterIntegers(), "check_integers_are_values_too"),
     Mutant(DividesYByNoSpread(), "check_constant_target_is_predicted"),
+    Mutant(LearnsAConstant(), "check_constant_target_is_predicted"),
+    Mutant(PredictsDoubles(), "check_float32_rows_have_float32_values"),
+    Mutant(TakesLogarithmOfZero(), "check_log_probabilities_are_finite"),
     Mutant(
         PredictsTheFirstTarget(),
         "check_several_targets",
