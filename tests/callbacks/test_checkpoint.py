@@ -133,6 +133,22 @@ def test_averaged_weights_are_resumed(tmp_path):
     assert_same_run(resumed, straight)
 
 
+def test_settings_of_the_optimizer_that_were_changed_on_the_way_are_resumed(tmp_path):
+    def change(net, **kwargs):
+        if len(net.history) == 2:
+            for group in net.optimizer_.param_groups:
+                group["weight_decay"], group["betas"] = 0.7, (0.5, 0.9)
+
+    def made():
+        return learner(tmp_path, callback(on_epoch_end=change), optimizer="adamw")
+
+    straight = made().set_params(callbacks__Checkpoint__keep=99).fit(X, Y)
+    resumed = made().fit(X, Y, resume=path_of(tmp_path, 3))
+    assert_same_run(resumed, straight)
+    (group,) = resumed.net_.optimizer_.param_groups
+    assert (group["weight_decay"], group["betas"]) == (0.7, (0.5, 0.9))
+
+
 def test_a_regressor_resumes(tmp_path):
     def regressor():
         return MLPRegressor(

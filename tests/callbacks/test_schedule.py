@@ -4,8 +4,10 @@ import math
 import numpy as np
 import pytest
 import torch
+from numpy.testing import assert_allclose
 from sklearn.base import clone
 from sklearn.datasets import make_classification
+from skorch.callbacks import LRScheduler
 from torch.optim import lr_scheduler
 
 from torchlearners import MLPClassifier
@@ -363,3 +365,36 @@ def test_a_resumed_training_is_the_straight_one_bit_for_bit(tmp_path, schedule, 
     assert straight.history_[:, name] == resumed.history_[:, name]
     for a, b in zip(weights(straight), weights(resumed), strict=True):
         np.testing.assert_array_equal(a, b)
+
+
+CYCLE = {"base_lr": 1e-4, "max_lr": 0.1, "step_size_up": 4, "cycle_momentum": False}
+
+
+@pytest.mark.parametrize("of", ["ours", "skorch"])
+def test_a_cyclic_rate_starts_at_its_own_base(of):
+    seen = []
+
+    def note(net, **kwargs):
+        seen.append(net.optimizer_.param_groups[0]["lr"])
+
+    settings = {"lr_schedule": functools.partial(lr_scheduler.CyclicLR, **CYCLE)}
+    callbacks = [callback(on_grad_computed=note)]
+    if of == "skorch":
+        settings = {}
+        made = LRScheduler(lr_scheduler.CyclicLR, step_every="batch", **CYCLE)
+        callbacks.append(made)
+    learner = MLPClassifier(
+        preset="simple",
+        lr=0.02,
+        max_epochs=3,
+        batch_size=len(X),
+        early_stopping=False,
+        callbacks=callbacks,
+        **settings,
+    ).fit(X, y)
+    expected = [1e-4 + (0.1 - 1e-4) * step / 4 for step in range(3)]
+    assert_allclose(seen, expected)
+    if of == "ours":  # a warm start follows the schedule anew
+        seen.clear()
+        learner.set_params(warm_start=True).fit(X, y)
+        assert_allclose(seen, expected)

@@ -5,6 +5,7 @@ from mutants.resuming import (
     CountsEpochsAnew,
     DrawsForCheckpoints,
     ForgetsPatience,
+    ForgetsWeightDecay,
     RestartsItsNoise,
     Resumable,
     ResumesAnything,
@@ -32,6 +33,7 @@ def test_a_foreign_estimator_is_told_what_it_lacks(check, learner):
     [
         (RestartsItsNoise(), "resumed_run_is_the_straight_run", "history"),
         (CountsEpochsAnew(), "resumed_run_is_the_straight_run", "n_iter_=8, and .* 6"),
+        (ForgetsWeightDecay(), "resumed_run_is_the_straight_run", "weight decay"),
         (ForgetsPatience(), "resumed_run_is_the_straight_run", "early stopping"),
         (ResumesAnything(), "checkpoint_of_another_run_is_refused", "another run"),
         (

@@ -14,6 +14,7 @@ from skorch.callbacks import (
     EpochScoring,
     Freezer,
     GradientNormClipping,
+    LoadInitState,
     LRScheduler,
     PassthroughScoring,
     PrintLog,
@@ -901,3 +902,16 @@ def test_a_penalty_of_a_module_is_weighted_by_row(weighted, accumulate_grad):
     last = learner.history_[-1]
     added = last["train_loss"] - last["valid_loss"]
     np.testing.assert_allclose(added, np.average(rows, weights=weight), rtol=1e-4)
+
+
+@pytest.mark.parametrize("max_epochs", [1, 3])
+def test_epochs_that_load_init_state_loads_come_before_those_of_the_fit(
+    tmp_path, max_epochs
+):
+    def saved():
+        return Checkpoint(dirname=tmp_path, monitor=None)
+
+    fit(saved(), max_epochs=2)
+    again = fit(LoadInitState(saved()), max_epochs=max_epochs)
+    assert again.n_iter_ == 2 + max_epochs
+    assert again.history_[:, "epoch"] == list(range(1, 3 + max_epochs))

@@ -169,6 +169,9 @@ class TorchMover(TimeMover):
         if {"epochs", "steps_per_epoch"} & set(given):
             del inferred["total_steps"]
         needed = {k: v for k, v in inferred.items() if k in known and k not in given}
+        for group in net.optimizer_.param_groups:
+            # Of a fit before; this one begins anew, CyclicLR at its own base_lr.
+            group.pop("initial_lr", None)
         try:
             self.scheduler = make(net.optimizer_, **needed)
         except TypeError as error:

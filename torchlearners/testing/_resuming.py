@@ -30,9 +30,20 @@ def _rise(net: Any, **kwargs: Any) -> None:
     net.history.record("valid_loss", float(len(net.history)))
 
 
-# The second one is stopped after epoch 4, by what was best before the checkpoint.
+def _decay_once(net: Any, **kwargs: Any) -> None:
+    if len(net.history) == 1:
+        for group in net.optimizer_.param_groups:
+            group["weight_decay"] = 0.5
+
+
+# The last one is stopped after epoch 4, by what was best before the checkpoint.
 _RUNS: dict[str, dict[str, Any]] = {
     "a plain run": {},
+    "a run whose weight decay is set in epoch 1": {
+        "optimizer": "adamw",
+        "lr_schedule": None,
+        "callbacks": [callback(on_epoch_end=_decay_once)],
+    },
     "a run with a schedule and early stopping": {
         "lr_schedule": "cosine",
         "early_stopping": True,
@@ -50,7 +61,8 @@ def check_resumed_run_is_the_straight_run(name: str, learner: Any) -> None:
     """Check that a run resumed from a checkpoint ends as the one that never stopped.
 
     Weights and history are equal bit for bit, also of a network that draws random
-    numbers while training, with a schedule, and with early stopping.
+    numbers while training, with a schedule, with early stopping, and where a setting of
+    the optimizer was changed on the way.
     """
     X, y = toy(learner)
     for what, settings in _RUNS.items():

@@ -188,9 +188,6 @@ class Net(Steps):
                 for name, p in trainable
             },
         )
-        for group in self.optimizer_.param_groups:
-            # torch's schedulers look for it where training goes on.
-            group.setdefault("initial_lr", group["lr"])
         return self
 
     def train_on(
@@ -226,10 +223,17 @@ class Net(Steps):
         valid = None if valid is None else valid.to(self.device)
         self.epochs_before = len(self.history)
         self.stop_training = False
+        if self.history:
+            for group in self.optimizer_.param_groups:
+                # torch's schedulers want it where training goes on, and only there.
+                group.setdefault("initial_lr", group["lr"])
         self.resuming = resume_from is not None
         self.notify("on_train_begin", X=train.X, y=train.y)
         if resume_from is not None:
             load_training_state(self, resume_from)
+        else:
+            # A callback may have loaded epochs, as skorch's LoadInitState.
+            self.epochs_before = len(self.history)
         try:
             with random_numbers_from(self.device_generator, when=self._unbound):
                 self.fit_loop(train, valid=valid)

@@ -54,6 +54,22 @@ class CountsEpochsAnew(Resumable):
         return ForgetfulNet(**settings)
 
 
+class UndecayedNet(ClassifierNet):
+    """A net that goes on with the weight decay that it was built with."""
+
+    def fit_loop(self, X, *args, **kwargs):
+        for group in self.optimizer_.param_groups if self.resuming else ():
+            group["weight_decay"] = self.weight_decay
+        return super().fit_loop(X, *args, **kwargs)
+
+
+class ForgetsWeightDecay(Resumable):
+    """Loses the weight decay of the optimizer's groups in a checkpoint."""
+
+    def _make_net(self, target, **settings):
+        return UndecayedNet(**settings)
+
+
 class ForgetfulStopping(EarlyStopping):
     """Early stopping that begins anew on a resume."""
 
@@ -130,6 +146,7 @@ class DrawsForCheckpoints(Resumable):
 MUTANTS = [
     Mutant(RestartsItsNoise(), "check_resumed_run_is_the_straight_run"),
     Mutant(CountsEpochsAnew(), "check_resumed_run_is_the_straight_run"),
+    Mutant(ForgetsWeightDecay(), "check_resumed_run_is_the_straight_run"),
     Mutant(ForgetsPatience(), "check_resumed_run_is_the_straight_run"),
     Mutant(
         ResumesAnything(),
