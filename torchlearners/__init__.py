@@ -8,7 +8,36 @@ from __future__ import annotations
 
 import importlib
 from importlib.metadata import version
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:  # what the lazy import below gives, for editors and type checkers
+    from torchlearners.custom import (
+        GraphClassifier,
+        GraphRegressor,
+        ModuleClassifier,
+        ModuleRegressor,
+    )
+    from torchlearners.image import (
+        ImageClassifier,
+        ImageRegressor,
+    )
+    from torchlearners.tabular import (
+        DummyTorchClassifier,
+        DummyTorchRegressor,
+        FTTransformerClassifier,
+        FTTransformerRegressor,
+        MLPClassifier,
+        MLPRegressor,
+        ModernNCAClassifier,
+        ModernNCARegressor,
+        ResNetClassifier,
+        ResNetRegressor,
+        TabMClassifier,
+        TabMRegressor,
+        TabNetClassifier,
+        TabNetPretrainer,
+        TabNetRegressor,
+    )
 
 # Learner -> the room it lives in.
 _LEARNERS = {
@@ -62,11 +91,13 @@ __all__ = [
 __version__ = version("torchlearners")
 
 
-def __getattr__(name: str) -> Any:
-    if name in _LEARNERS:
-        room = importlib.import_module(f"torchlearners.{_LEARNERS[name]}")
-        return getattr(room, name)
-    raise AttributeError(f"module 'torchlearners' has no attribute '{name}'")
+if not TYPE_CHECKING:  # there, a name that does not exist is an error
+
+    def __getattr__(name: str) -> Any:
+        if name in _LEARNERS:
+            room = importlib.import_module(f"torchlearners.{_LEARNERS[name]}")
+            return getattr(room, name)
+        raise AttributeError(f"module 'torchlearners' has no attribute '{name}'")
 
 
 def __dir__() -> list[str]:

@@ -18,7 +18,7 @@ from torchlearners.nn import (
     PiecewiseLinearEmbedding,
     ScaleFeatures,
 )
-from torchlearners.tabular._mlp import ACTIVATIONS, NORMALIZATIONS
+from torchlearners.tabular._mlp_choices import ACTIVATIONS, NORMALIZATIONS
 from torchlearners.training import LBFGS, CrossEntropy
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from numbers import Real
+from typing import Literal
 
 import torch
 from torch import Tensor
@@ -48,7 +49,7 @@ class Erasing(ImageOp):
         doc="Least and greatest ratio of width to height, times that of the image. A "
         "rectangle that would be too long is as long as the image.",
     )
-    fill: str = param(
+    fill: Literal["zeros", "mean", "noise"] = param(
         default="zeros",
         check=one_of("zeros", "mean", "noise"),
         tune=["zeros", "mean", "noise"],

@@ -12,7 +12,12 @@ from torch import Tensor
 from torchlearners._compat import Interval
 from torchlearners.augmentation._batch import ImageBatch
 from torchlearners.augmentation._op import ImageOp, log_uniform, uniform
-from torchlearners.augmentation._warp import padding_mode_param, shift, warp
+from torchlearners.augmentation._warp import (
+    PaddingMode,
+    padding_mode_param,
+    shift,
+    warp,
+)
 from torchlearners.params import SequenceOf, non_negative, param, positive
 
 _angle = [Interval(Real, 0, 180, closed="both")]
@@ -98,7 +103,7 @@ class PadCrop(ImageOp):
         doc="Width of the padding as a share of the side it stands beside; 0.125 is 4 "
         "pixels for images of 32.",
     )
-    padding_mode: str = padding_mode_param("zeros")
+    padding_mode: PaddingMode = padding_mode_param("zeros")
 
     def draw(self, batch: ImageBatch, generator: torch.Generator) -> dict[str, Tensor]:
         """Draw shifts, in pixels."""
@@ -198,7 +203,7 @@ class Affine(ImageOp):
         tune=(0.0, 20.0),
         doc="Largest angle by which vertical lines lean to either side, in degrees.",
     )
-    padding_mode: str = padding_mode_param("zeros")
+    padding_mode: PaddingMode = padding_mode_param("zeros")
 
     def draw(self, batch: ImageBatch, generator: torch.Generator) -> dict[str, Tensor]:
         """Draw angles, factors and shifts."""
@@ -238,7 +243,7 @@ class Rotation(ImageOp):
         tune=(0.0, 45.0),
         doc="Largest angle to either side, in degrees.",
     )
-    padding_mode: str = padding_mode_param("zeros")
+    padding_mode: PaddingMode = padding_mode_param("zeros")
 
     def draw(self, batch: ImageBatch, generator: torch.Generator) -> dict[str, Tensor]:
         """Draw angles."""

@@ -15,7 +15,12 @@ from torchlearners.augmentation._batch import ImageBatch
 from torchlearners.augmentation._color import change_colors
 from torchlearners.augmentation._geometric import affine_map
 from torchlearners.augmentation._op import ImageOp
-from torchlearners.augmentation._warp import padding_mode_param, to_dtype, warp
+from torchlearners.augmentation._warp import (
+    PaddingMode,
+    padding_mode_param,
+    to_dtype,
+    warp,
+)
 from torchlearners.params import param, positive_int
 
 
@@ -96,7 +101,7 @@ class RandAugment(ImageOp):
         tune=(0.1, 1.0),
         doc="Share of each op's greatest strength. 0.3 is the paper's 9 of 30.",
     )
-    padding_mode: str = padding_mode_param("zeros")
+    padding_mode: PaddingMode = padding_mode_param("zeros")
 
     needs_range = True
 
@@ -136,7 +141,7 @@ class TrivialAugment(ImageOp):
     torch.Size([2, 3, 24, 32])
     """
 
-    padding_mode: str = padding_mode_param("zeros")
+    padding_mode: PaddingMode = padding_mode_param("zeros")
 
     needs_range = True
 

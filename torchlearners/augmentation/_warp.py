@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any, Literal, get_args
+
 import torch
 from torch import Tensor
 from torch.nn import functional as F
@@ -9,14 +11,14 @@ from torch.nn import functional as F
 from torchlearners.augmentation._batch import ImageBatch
 from torchlearners.params import one_of, param
 
-PADDING_MODES = ("zeros", "replicate", "reflect")
+PaddingMode = Literal["zeros", "replicate", "reflect"]
 
 
-def padding_mode_param(default: str) -> str:
+def padding_mode_param(default: PaddingMode) -> Any:
     """Declare what an op shows where there was no image."""
     return param(
         default=default,
-        check=one_of(*PADDING_MODES),
+        check=one_of(*get_args(PaddingMode)),
         doc="What is shown where there was no image: black, the pixels at its border, "
         "or its mirror image. Masks follow; boxes and keypoints know of the image "
         "itself alone.",

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 from sklearn.utils.class_weight import compute_class_weight
@@ -44,7 +44,7 @@ class ClassifierLearner(ClassifierMixin, EnsembleLearner):
     (1, 3)
     """
 
-    class_weight: Any = param(
+    class_weight: dict[Any, Any] | Literal["balanced"] | None = param(
         default=None,
         check=optional([dict, *one_of("balanced")]),
         doc="Weights of the classes, multiplied with `sample_weight`: a dict from "
@@ -52,7 +52,7 @@ class ClassifierLearner(ClassifierMixin, EnsembleLearner):
         "(weighted) class frequencies. Not for multilabel targets.",
     )
 
-    calibration: str | None = param(
+    calibration: Literal["temperature"] | None = param(
         default=None,
         check=optional(one_of("temperature")),
         doc='"temperature" divides the logits of the mean probabilities by the number '

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
+from typing import Any, Literal
 
 from sklearn.base import clone
 from torch import nn
@@ -184,6 +184,10 @@ def _measures(learner: Any, target: Target, validates: bool) -> NamedCallbacks:
             f"measures_valid={learner.measures_valid!r} needs validation rows. Set "
             "early_stopping=True, or give X_val and y_val."
         )
+    chosen: dict[Literal["valid", "train"], Any] = {
+        "valid": learner.measures_valid,
+        "train": learner.measures_train,
+    }
     return [
         (
             f"measures_{on}",
@@ -191,10 +195,7 @@ def _measures(learner: Any, target: Target, validates: bool) -> NamedCallbacks:
                 measures=measures, on=on, eval_every=learner.eval_every, target=target
             ),
         )
-        for on, measures in (
-            ("valid", learner.measures_valid),
-            ("train", learner.measures_train),
-        )
+        for on, measures in chosen.items()
         if measures
     ]
 

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Iterator
-from typing import Any
+from collections.abc import Callable, Iterable, Iterator
+from typing import Any, Literal
 
 import torch
 from sklearn.base import clone
@@ -12,7 +12,7 @@ from torch import nn
 
 from torchlearners._compat import BaseEstimator, Callback, Constraint, StrOptions
 from torchlearners.base._callbacks import fresh_callbacks
-from torchlearners.callbacks import SCHEDULES, Policy, Selection
+from torchlearners.callbacks import SCHEDULES, Policy, ScheduleChoice, Selection
 from torchlearners.params import (
     Parameters,
     boolean,
@@ -25,7 +25,15 @@ from torchlearners.params import (
     positive,
     positive_int,
 )
-from torchlearners.training import LOSSES, OPTIMIZERS, Loss, Optimizer, promote
+from torchlearners.training import (
+    LOSSES,
+    OPTIMIZERS,
+    Loss,
+    LossChoice,
+    Optimizer,
+    OptimizerChoice,
+    promote,
+)
 
 # Parameters for which a name stands for an object with parameters of its own.
 _NAMED: dict[str, Any] = {
@@ -97,7 +105,7 @@ class LearnerParameters(Parameters, BaseEstimator):
         doc="Most passes over the training rows; with `warm_start` in each call of "
         "`fit`.",
     )
-    batch_size: int | str = param(
+    batch_size: int | Literal["auto"] = param(
         default="auto",
         check=[*one_of("auto"), *positive_int],
         tune=(32, 1024, "log"),
@@ -105,7 +113,7 @@ class LearnerParameters(Parameters, BaseEstimator):
         "power of two nearest to a fortieth of them, between 32 and 1024. A batch that "
         "holds all rows makes weights equal to repetition exactly.",
     )
-    optimizer: Any = param(
+    optimizer: OptimizerChoice = param(
         default="adamw",
         check=[StrOptions(set(OPTIMIZERS)), Optimizer, type],
         doc="A name, an object of `torchlearners.training` such as "
@@ -123,7 +131,7 @@ class LearnerParameters(Parameters, BaseEstimator):
         tune=(1e-6, 1e-1, "log"),
         doc="Weight decay of the optimizer, decoupled from the gradient with AdamW.",
     )
-    lr_schedule: Any = param(
+    lr_schedule: ScheduleChoice = param(
         default=None,
         check=optional([StrOptions(set(SCHEDULES)), Policy, type, callable]),
         doc="How the learning rate moves while training: a name, an object of "
@@ -131,7 +139,7 @@ class LearnerParameters(Parameters, BaseEstimator):
         "`torch.optim.lr_scheduler`, or a function from [0, 1] to a factor. None keeps "
         "it constant.",
     )
-    loss: Any = param(
+    loss: LossChoice | Literal["auto"] = param(
         default="auto",
         check=[StrOptions({"auto", *LOSSES}), Loss, nn.Module, type, callable],
         doc="A name, an object of `torchlearners.training` such as ``Huber(delta=2)``, "
@@ -159,7 +167,7 @@ class LearnerParameters(Parameters, BaseEstimator):
         check=boolean,
         doc="Whether each epoch takes the training rows in a new order.",
     )
-    sampler: Any = param(
+    sampler: Literal["balanced"] | Callable[..., Any] | None = param(
         default=None,
         check=optional([*one_of("balanced"), callable]),
         doc='Which rows make an epoch. None takes each once; "balanced" draws with '
@@ -203,7 +211,7 @@ class LearnerParameters(Parameters, BaseEstimator):
         "folds. Without a `random_state` it draws by the learner's. What it needs of "
         "groups, `fit` takes.",
     )
-    early_stopping: bool | str = param(
+    early_stopping: bool | Literal["auto"] = param(
         default="auto",
         check=[*one_of("auto"), *boolean],
         doc='Whether to stop when the validation loss stagnates. "auto" does so where '
@@ -245,7 +253,7 @@ class LearnerParameters(Parameters, BaseEstimator):
         doc="Epochs from one evaluation of the validation rows to the next. The last "
         "epoch is always evaluated.",
     )
-    categorical_features: Any = param(
+    categorical_features: Literal["from_dtype"] | Any = param(
         default="from_dtype",
         check=optional(["array-like", *one_of("from_dtype")]),
         doc='Which columns of X are categories. "from_dtype" takes those of a '
@@ -254,7 +262,7 @@ class LearnerParameters(Parameters, BaseEstimator):
         "In a column of more than nine levels, those of a single row are one level, to "
         "which those that `fit` has not seen belong.",
     )
-    predict_batch_size: int | str = param(
+    predict_batch_size: int | Literal["auto"] = param(
         default="auto",
         check=[*one_of("auto"), *positive_int],
         doc='Rows in one forward pass of `predict`; "auto" is 4096. Predictions do '
@@ -265,7 +273,7 @@ class LearnerParameters(Parameters, BaseEstimator):
         check=[str, torch.device],
         doc='"auto" is the first available of cuda, mps, xpu and cpu.',
     )
-    precision: str = param(
+    precision: Literal["float32", "bf16"] = param(
         default="float32",
         check=one_of("float32", "bf16"),
         doc='What the network computes in. "bf16" is bfloat16 for what torch.autocast '

@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+from typing import Literal
+
 from torchlearners.base._learner import TorchLearner
 from torchlearners.data import Schema
 from torchlearners.params import one_of, optional, param
+
+Preprocessing = Literal["auto", "standard", "robust", "quantile"] | None
 
 
 class ScalingLearner(TorchLearner):
@@ -23,7 +27,7 @@ class ScalingLearner(TorchLearner):
     'robust'
     """
 
-    preprocessing: str | None = param(
+    preprocessing: Preprocessing = param(
         default="standard",
         check=optional(one_of("auto", "standard", "robust", "quantile")),
         doc='How each numeric feature is scaled, inside the learner. "standard": to '

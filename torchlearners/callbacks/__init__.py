@@ -29,7 +29,13 @@ from torchlearners.callbacks._schedule import (
     Schedule,
     schedule_callback,
 )
-from torchlearners.callbacks._schedules import SCHEDULES, CosLog4, OneCycle, WarmUp
+from torchlearners.callbacks._schedules import (
+    SCHEDULES,
+    CosLog4,
+    OneCycle,
+    ScheduleChoice,
+    WarmUp,
+)
 from torchlearners.callbacks._selection import Selection
 from torchlearners.callbacks._sklearn_callbacks import SklearnCallbacks
 from torchlearners.callbacks._tensorboard import TensorBoard
@@ -57,6 +63,7 @@ __all__ = [
     "Policy",
     "Progress",
     "Schedule",
+    "ScheduleChoice",
     "Selection",
     "SklearnCallbacks",
     "Step",

@@ -6,7 +6,7 @@ import re
 import warnings
 from itertools import zip_longest
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 from skorch import NeuralNet
@@ -69,7 +69,7 @@ class Checkpoint(Parameters, BaseEstimator, Callback):
         check=boolean,
         doc="Whether the checkpoint of the best epoch stays too.",
     )
-    on_error: str = param(
+    on_error: Literal["raise", "warn"] = param(
         default="warn",
         check=one_of("raise", "warn"),
         doc='What to do where a file cannot be written: "warn" and train on, or '

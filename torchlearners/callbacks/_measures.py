@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 import sklearn
@@ -64,7 +64,7 @@ class Measures(Parameters, BaseEstimator, Callback):
         'a metric function, "loss" (recorded anyhow), a list of those, or a dict from '
         "name to those.",
     )
-    on: str = param(
+    on: Literal["train", "valid"] = param(
         default="valid",
         check=one_of("train", "valid"),
         doc="Which rows. Training rows are evaluated without dropout, once the epoch "

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from typing import Any
+from typing import Any, Literal
 
 from skorch import NeuralNet
 from skorch.callbacks import Callback
@@ -30,7 +30,7 @@ class Progress(Parameters, BaseEstimator, Callback):
     'always'
     """
 
-    when: str = param(
+    when: Literal["always", "auto"] = param(
         default="auto",
         check=one_of("always", "auto"),
         doc='"auto" shows nothing where standard error is a file or a pipe.',

@@ -12,7 +12,7 @@ from torchlearners._compat import StrOptions
 from torchlearners.callbacks._decays import Policy
 from torchlearners.callbacks._movers import PlateauMover, make_mover
 from torchlearners.callbacks._movers import torch_class as torch_class_of
-from torchlearners.callbacks._schedules import SCHEDULES
+from torchlearners.callbacks._schedules import SCHEDULES, ScheduleChoice
 from torchlearners.params import Parameters, optional, param
 from torchlearners.training import batch_sizes, promote
 
@@ -45,7 +45,7 @@ class Schedule(Parameters, BaseEstimator, Callback):
     [0.1, 0.095, 0.09025]
     """
 
-    policy: Any = param(
+    policy: ScheduleChoice = param(
         default="cosine",
         check=[StrOptions(set(SCHEDULES)), Policy, callable],
         doc="A name, one of our schedules, a class of `torch.optim.lr_scheduler` or a "

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import math
-from typing import Any, ClassVar
+from collections.abc import Callable
+from typing import Any, ClassVar, Literal
 
 from torchlearners.callbacks._decays import (
     Cosine,
@@ -58,7 +59,7 @@ class OneCycle(Policy):
     final_div_factor: float = param(
         default=1e4, check=positive, doc="The end is the start divided by this."
     )
-    anneal: str = param(
+    anneal: Literal["cos", "linear"] = param(
         default="cos", check=one_of("cos", "linear"), doc="Shape of rise and fall."
     )
 
@@ -167,6 +168,23 @@ class WarmUp(Policy):
         then.check()
 
 
+ScheduleChoice = (
+    Literal[
+        "cosine",
+        "cosine_restarts",
+        "coslog4",
+        "exponential",
+        "flat_cosine",
+        "multistep",
+        "one_cycle",
+        "plateau",
+        "step",
+        "warmup",
+    ]
+    | Policy
+    | Callable[..., Any]
+    | None
+)
 SCHEDULES: dict[str, type[Policy]] = {
     "cosine": Cosine,
     "cosine_restarts": CosineWarmRestarts,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Literal
 
 import torch
 from sklearn.base import BaseEstimator
@@ -41,7 +41,7 @@ class WeightAveraging(Parameters, BaseEstimator, Callback):
     >>> learner = learner.fit(*load_iris(return_X_y=True))
     """
 
-    kind: str = param(
+    kind: Literal["ema", "swa"] = param(
         default="ema",
         check=one_of("ema", "swa"),
         doc='"ema" is the exponential moving average [1]_, "swa" the plain mean of the '
@@ -59,7 +59,7 @@ class WeightAveraging(Parameters, BaseEstimator, Callback):
         check=fraction,
         doc='Share of the epochs before the mean begins, for "swa".',
     )
-    every: str = param(
+    every: Literal["batch", "epoch"] = param(
         default="batch",
         check=one_of("batch", "epoch"),
         doc="Whether to average after each optimizer step or each epoch.",

@@ -6,7 +6,7 @@ import copy
 import math
 import threading
 from numbers import Integral
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 from sklearn.frozen import FrozenEstimator
@@ -108,7 +108,7 @@ class ImageEncoder(
         check=[*boolean, str],
         doc="See `ImageClassifier`; a fitted learner has its weights.",
     )
-    output: str = param(
+    output: Literal["pooled", "tokens", "pyramid"] = param(
         default="pooled",
         check=one_of("pooled", "tokens", "pyramid"),
         doc='"pooled" gives one vector for each image, "tokens" one for each place of '
@@ -122,7 +122,7 @@ class ImageEncoder(
         doc='Which maps of the "pyramid" are given, by their places in it, such as '
         "``(1, 2, 3)`` or ``(-1,)``. None gives all.",
     )
-    data_format: str = param(
+    data_format: Literal["auto", "channels_last", "channels_first"] = param(
         default="auto",
         check=one_of("auto", "channels_last", "channels_first"),
         doc="See `ImageClassifier`; that of a fitted learner is its own.",
@@ -131,7 +131,7 @@ class ImageEncoder(
         default=None,
         doc="See `ImageClassifier`; that of a fitted learner is its own.",
     )
-    preprocessing: str | None = param(
+    preprocessing: Literal["auto", "standard", "imagenet"] | None = param(
         default="auto",
         check=optional(one_of("auto", "standard", "imagenet")),
         doc="See `ImageClassifier`; that of a fitted learner is its own.",

@@ -7,7 +7,7 @@ import warnings
 from collections.abc import Callable
 from dataclasses import replace
 from numbers import Integral, Real
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 from sklearn.base import BaseEstimator, is_classifier
@@ -72,13 +72,13 @@ class BaseColumnLearner(TorchLearner):
         "where one is above 64. An array has images of one size, which `image_size` "
         "must be where it is set.",
     )
-    resize: str = param(
+    resize: Literal["squash", "crop", "pad"] = param(
         default="squash",
         check=one_of("squash", "crop", "pad"),
         doc="How images of a column get that size: stretched, cut to its ratio of "
         "sides, or with black margins; see `torchlearners.data.resize_image`.",
     )
-    on_error: str = param(
+    on_error: Literal["raise", "skip", "impute"] = param(
         default="raise",
         check=one_of("raise", "skip", "impute"),
         doc="What becomes of the rows of a column whose images cannot be read; none is "
@@ -114,7 +114,7 @@ class BaseColumnLearner(TorchLearner):
         "`transform`. An array X is then read as a column of its images: floats must "
         "be from 0 to 1, and become bytes.",
     )
-    decode: str = param(
+    decode: Literal["auto", "once", "batches"] = param(
         default="auto",
         check=one_of("auto", "once", "batches"),
         doc='When the images of a column are decoded for training: "once", into one '

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 import torch
@@ -17,7 +17,7 @@ from torchlearners.augmentation import (
     augmentation,
 )
 from torchlearners.base import ClassifierLearner, RegressorLearner
-from torchlearners.callbacks import GradualUnfreeze, OneCycle, select
+from torchlearners.callbacks import GradualUnfreeze, OneCycle, ScheduleChoice, select
 from torchlearners.data import StreamedImages, Target
 from torchlearners.exceptions import ArchitectureError
 from torchlearners.graph import Head, Node, Pretrained, Sequence
@@ -42,6 +42,7 @@ from torchlearners.params import (
 )
 from torchlearners.training import (
     CrossEntropy,
+    LossChoice,
     Net,
     TensorData,
     promote,
@@ -84,7 +85,7 @@ class BaseImageLearner(BaseColumnLearner):
         "`torch.save`, from which nothing is run. False draws them at random. A "
         "fitted learner holds its weights: it is stored and loaded without fetching.",
     )
-    data_format: str = param(
+    data_format: Literal["auto", "channels_last", "channels_first"] = param(
         default="auto",
         check=one_of("auto", "channels_last", "channels_first"),
         doc='Where the channels of (n, height, width, channels) stand. "auto" sees it '
@@ -99,7 +100,7 @@ class BaseImageLearner(BaseColumnLearner):
         "in which each place has its own meaning. Three channels come one after the "
         'other, unless `data_format` is "channels_last".',
     )
-    preprocessing: str | None = param(
+    preprocessing: Literal["auto", "standard", "imagenet"] | None = param(
         default="auto",
         check=optional(one_of("auto", "standard", "imagenet")),
         doc="How pixels are scaled, inside the network; uint8 is first divided by 255. "
@@ -108,7 +109,7 @@ class BaseImageLearner(BaseColumnLearner):
         "pretrained on it want. None takes pixels as they are. "
         '"auto" is "standard", and with `pretrained` what its weights want.',
     )
-    augment: Any = param(
+    augment: Literal["none", "light", "standard", "strong"] | Any = param(
         default=None,
         check=optional(
             [StrOptions(set(AUGMENTATIONS)), ImageOp, Augment, list, tuple, callable]
@@ -152,20 +153,20 @@ class BaseImageLearner(BaseColumnLearner):
         "`torchlearners.callbacks.GradualUnfreeze`); a glob on parameter names, or a "
         "selection from `torchlearners.callbacks.select`.",
     )
-    batch_size: int | str = param(
+    batch_size: int | Literal["auto"] = param(
         default="auto",
         doc='Rows in one optimizer step. "auto" takes all rows up to 64, 32 of up to '
         "some thousand, then the power of two nearest to a fortieth of them, up to "
         "1024. A batch that holds all rows makes weights equal to repetition exactly.",
     )
-    loss: Any = param(
+    loss: LossChoice | Literal["auto"] = param(
         default="auto",
         doc="A name, an object of `torchlearners.training` such as ``Huber(delta=2)``, "
         "a `torch.nn` loss, or a function of outputs and encoded targets. "
         '"auto" is cross-entropy with a label smoothing of 0.1 for classes, binary '
         "cross-entropy for multilabel targets and the mean squared error for values.",
     )
-    lr: Any = param(
+    lr: float | Literal["auto"] = param(  # type: ignore[assignment]
         default="auto",
         check=[*one_of("auto"), *positive],
         doc='Learning rate of the optimizer, at its peak. "auto" is 3e-3, for '
@@ -173,8 +174,8 @@ class BaseImageLearner(BaseColumnLearner):
     )
     weight_decay: float = param(default=0.05)
     max_epochs: int = param(default=30)
-    lr_schedule: Any = param(default="one_cycle")
-    early_stopping: bool | str = param(
+    lr_schedule: ScheduleChoice = param(default="one_cycle")
+    early_stopping: bool | Literal["auto"] = param(
         default="auto",
         doc='Whether to stop when the validation loss stagnates. "auto" does so where '
         "`X_val` or `measures_valid` is given, and from 200 rows on where "

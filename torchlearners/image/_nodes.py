@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 from functools import partial
-from typing import Any
+from typing import Any, Literal
 
 from torch import nn
 
@@ -49,7 +49,7 @@ class Pixels(Ingress):
         check=boolean,
         doc="Whether the channels of a pixel stand side by side.",
     )
-    normalize: Any = param(
+    normalize: Literal["standard", "imagenet"] | tuple[Any, ...] | None = param(
         default=None,
         check=optional([*one_of("standard", "imagenet"), tuple]),
         doc="See `torchlearners.nn.ImageInput`.",

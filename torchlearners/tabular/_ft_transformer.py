@@ -3,14 +3,20 @@
 from __future__ import annotations
 
 import warnings
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Literal
 
 import numpy as np
 from sklearn.utils.validation import check_is_fitted
 from torch import nn
 
 import torchlearners.nn as own
-from torchlearners.base import ClassifierLearner, RegressorLearner, ScalingLearner
+from torchlearners.base import (
+    ClassifierLearner,
+    Preprocessing,
+    RegressorLearner,
+    ScalingLearner,
+)
+from torchlearners.callbacks import ScheduleChoice
 from torchlearners.data import DataSpec
 from torchlearners.exceptions import ManyFeaturesWarning
 from torchlearners.graph import (
@@ -80,15 +86,15 @@ class BaseFTTransformer(ScalingLearner):
         doc="Number of hidden units of a block, as a multiple of `d_token`; rounded "
         "down.",
     )
-    ffn_activation: str = param(
+    ffn_activation: Literal["geglu", "gelu", "reglu", "relu", "swiglu"] = param(
         default="reglu",
         check=one_of("geglu", "gelu", "reglu", "relu", "swiglu"),
         doc="Function of the hidden units of a block. Those that end in glu are gated, "
         "with twice the weights before them.",
     )
-    preprocessing: str | None = param(default="auto")
+    preprocessing: Preprocessing = param(default="auto")
     max_epochs: int = param(default=30)
-    batch_size: int | str = param(
+    batch_size: int | Literal["auto"] = param(
         default="auto",
         doc='Rows in one optimizer step. "auto" takes all rows up to 256, then the '
         "power of two nearest to a fortieth of them, 32, 64 or 128. A batch that holds "
@@ -100,7 +106,7 @@ class BaseFTTransformer(ScalingLearner):
         doc="Weight decay of the optimizer, only on the weights of linear layers: not "
         "on biases, normalizations and tokens.",
     )
-    lr_schedule: Any = param(default="one_cycle")
+    lr_schedule: ScheduleChoice = param(default="one_cycle")
 
     _largest_batch: ClassVar[int] = 128
 

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from functools import partial
+from collections.abc import Callable
 from numbers import Integral
-from typing import Any
+from typing import Any, Literal
 
 import torch
 from sklearn.base import is_classifier
@@ -12,35 +12,26 @@ from torch import nn
 
 import torchlearners.nn as own
 from torchlearners._compat import StrOptions
-from torchlearners.base import ClassifierLearner, RegressorLearner, ScalingLearner
-from torchlearners.callbacks import SCHEDULES, Policy
+from torchlearners.base import (
+    ClassifierLearner,
+    Preprocessing,
+    RegressorLearner,
+    ScalingLearner,
+)
+from torchlearners.callbacks import SCHEDULES, Policy, ScheduleChoice
 from torchlearners.data import DataSpec
 from torchlearners.graph import (
-    ELU,
-    GELU,
-    SELU,
-    BatchNorm1d,
     Dropout,
     Flatten,
     Head,
-    Identity,
-    LayerNorm,
-    LeakyReLU,
     Linear,
-    Mish,
     Node,
     NTKLinear,
     OneHotEmbedding,
     Op,
     ParametricActivation,
-    PBLDEmbedding,
-    PiecewiseLinearEmbedding,
-    ReLU,
     ScaleFeatures,
     Sequence,
-    Sigmoid,
-    SiLU,
-    Tanh,
     table_input,
 )
 from torchlearners.params import (
@@ -55,26 +46,21 @@ from torchlearners.params import (
     positive,
     positive_int,
 )
-from torchlearners.training import LBFGS, OPTIMIZERS, AdamW, CrossEntropy, Optimizer
-
-ACTIVATIONS: dict[str, Any] = {
-    "elu": ELU,
-    "gelu": GELU,
-    "identity": Identity,
-    "leaky_relu": LeakyReLU,
-    "mish": Mish,
-    "relu": ReLU,
-    "selu": SELU,
-    "sigmoid": Sigmoid,
-    "silu": SiLU,
-    "tanh": Tanh,
-}
-NORMALIZATIONS: dict[str, Any] = {"batch": BatchNorm1d, "layer": LayerNorm}
-# On a few hundred rows, bins of few rows are learned by heart.
-EMBEDDINGS: dict[str, Any] = {
-    "pbld": PBLDEmbedding,
-    "ple": partial(PiecewiseLinearEmbedding, rows_per_bin=32),
-}
+from torchlearners.tabular._mlp_choices import (
+    ACTIVATIONS,
+    EMBEDDINGS,
+    NORMALIZATIONS,
+    ActivationName,
+)
+from torchlearners.training import (
+    LBFGS,
+    OPTIMIZERS,
+    AdamW,
+    CrossEntropy,
+    LossChoice,
+    Optimizer,
+    OptimizerChoice,
+)
 
 # What "auto" stands for, by preset and kind of target.
 _SIMPLE: dict[str, Any] = {
@@ -174,7 +160,7 @@ def _is_lbfgs(optimizer: Any) -> bool:
 class BaseMLP(ScalingLearner):
     """Linear layers with an activation in between."""
 
-    preset: str = param(
+    preset: Literal["realmlp", "simple"] = param(
         default="realmlp",
         check=one_of("realmlp", "simple"),
         doc='What kind of network and training, and what "auto" stands for. "realmlp" '
@@ -189,14 +175,14 @@ class BaseMLP(ScalingLearner):
         "linear layers and activations, without any of these; an epoch costs about a "
         "tenth.",
     )
-    hidden_layer_sizes: Any = param(
+    hidden_layer_sizes: int | tuple[int, ...] | list[int] | Literal["auto"] = param(
         default="auto",
         check=_auto(*positive_int, SequenceOf(positive_int)),
         tune=[(64,), (128,), (256,), (64, 64), (128, 128), (256, 256), (128,) * 3],
         doc="Number of units in each hidden layer; an int is one layer, an empty tuple "
         'a linear model. "auto" is (256, 256, 256), and (128, 128) for "simple".',
     )
-    activation: Any = param(
+    activation: ActivationName | Literal["auto"] | Callable[..., Any] = param(
         default="auto",
         check=[StrOptions({"auto", *ACTIVATIONS}), type, callable],
         tune=["relu", "gelu", "silu", "tanh"],
@@ -204,20 +190,20 @@ class BaseMLP(ScalingLearner):
         "class, or a function without arguments that returns a module. "
         '"auto" is "selu" for classes, "mish" for values, and "relu" for "simple".',
     )
-    dropout: Any = param(
+    dropout: float | Literal["auto"] = param(
         default="auto",
         check=_auto(*fraction),
         tune=(0.0, 0.5),
         doc='Probability of zeroing a hidden unit while training. "auto" is 0.15, '
         'and 0 for "simple".',
     )
-    normalization: str | None = param(
+    normalization: Literal["batch", "layer"] | None = param(
         default=None,
         check=optional(one_of(*NORMALIZATIONS)),
         tune=[None, "batch", "layer"],
         doc="Normalization between each hidden layer and its activation.",
     )
-    num_embeddings: str | None = param(
+    num_embeddings: Literal["auto", "pbld", "ple"] | None = param(
         default="auto",
         check=optional(one_of("auto", *EMBEDDINGS)),
         tune=[None, "pbld", "ple"],
@@ -226,7 +212,7 @@ class BaseMLP(ScalingLearner):
         'takes the number alone. "auto" is "ple" with at least 32 rows a bin, and '
         'None for "simple".',
     )
-    preprocessing: str | None = param(
+    preprocessing: Preprocessing = param(
         default="auto",
         check=optional(one_of("auto", "standard", "robust", "quantile")),
         doc='How each numeric feature is scaled, inside the learner. "standard": to '
@@ -235,21 +221,21 @@ class BaseMLP(ScalingLearner):
         'distribution, by its rank. None takes X as it is. "auto" is "robust", and '
         '"standard" for "simple".',
     )
-    max_epochs: Any = param(
+    max_epochs: int | Literal["auto"] = param(  # type: ignore[assignment]
         default="auto",
         check=_auto(*positive_int),
         doc="Most passes over the training rows; with `warm_start` in each call of "
         '`fit`. "auto" is 64, but 256 for values of up to 1000 rows, and 100 for '
         '"simple".',
     )
-    batch_size: Any = param(
+    batch_size: int | Literal["auto"] = param(
         default="auto",
         doc='Rows in one optimizer step. "auto" is 256; for "simple" it takes all '
         "rows up to 256, then the power of two nearest to a fortieth of them, between "
         "32 and 1024. A batch that holds all rows makes weights equal to repetition "
         "exactly.",
     )
-    optimizer: Any = param(
+    optimizer: OptimizerChoice | Literal["auto"] = param(  # type: ignore[assignment]
         default="auto",
         check=[StrOptions({"auto", *OPTIMIZERS}), Optimizer, type],
         doc="A name, an object of `torchlearners.training` such as "
@@ -258,7 +244,7 @@ class BaseMLP(ScalingLearner):
         'the other "auto" mean a learning rate of 1 and no schedule, dropout or weight '
         'decay, but for "simple".',
     )
-    lr: Any = param(
+    lr: float | Literal["auto"] = param(  # type: ignore[assignment]
         default="auto",
         check=_auto(*positive),
         doc='Learning rate of the optimizer. "auto" is 0.04, 0.2 for values with the '
@@ -266,14 +252,14 @@ class BaseMLP(ScalingLearner):
         "features learns 6 times as fast, and biases, embeddings of numbers and the "
         "strength of activations a tenth as fast.",
     )
-    weight_decay: Any = param(
+    weight_decay: float | Literal["auto"] = param(  # type: ignore[assignment]
         default="auto",
         check=_auto(*non_negative),
         doc="Weight decay of the optimizer, decoupled from the gradient with AdamW. "
         '"auto" is 0.02, for classes 400 / (training rows) where that is more, up to '
         '0.2 [3]_, and 0 for biases, for "simple" and with LBFGS.',
     )
-    lr_schedule: Any = param(
+    lr_schedule: ScheduleChoice | Literal["auto"] = param(  # type: ignore[assignment]
         default="auto",
         check=optional([StrOptions({"auto", *SCHEDULES}), Policy, type, callable]),
         doc="How the learning rate moves while training: a name, an object of "
@@ -281,7 +267,7 @@ class BaseMLP(ScalingLearner):
         "`torch.optim.lr_scheduler`, or a function from [0, 1] to a factor. None keeps "
         'it constant. "auto" is "coslog4", four waves, and None for "simple".',
     )
-    grad_clip: Any = param(
+    grad_clip: float | Literal["auto"] | None = param(  # type: ignore[assignment]
         default="auto",
         check=optional([StrOptions({"auto"}), *positive]),
         tune=(0.1, 10.0, "log"),
@@ -290,7 +276,7 @@ class BaseMLP(ScalingLearner):
         "which the first steps may be very steep, else None, which is no limit. "
         '"simple" has none.',
     )
-    loss: Any = param(
+    loss: LossChoice | Literal["auto"] = param(
         default="auto",
         doc="A name, an object of `torchlearners.training` such as ``Huber(delta=2)``, "
         "a `torch.nn` loss, or a function of outputs and encoded targets. "
@@ -298,20 +284,20 @@ class BaseMLP(ScalingLearner):
         '"simple", binary cross-entropy for multilabel targets and the mean squared '
         "error for values.",
     )
-    validation_fraction: Any = param(
+    validation_fraction: float | Literal["auto"] = param(  # type: ignore[assignment]
         default="auto",
         check=_auto(*open_fraction),
         doc="Share of the rows, stratified by class, that `early_stopping` sets aside. "
         '"auto" is 0.2, and 0.1 for "simple" and for classes of at least 2000 rows.',
     )
-    early_stopping: bool | str = param(
+    early_stopping: bool | Literal["auto"] = param(
         default="auto",
         doc="Whether to set rows aside, and to keep the epoch whose validation loss is "
         'least. "auto" does so where `X_val` is given or there are at least 200 rows; '
         'for classes with "realmlp" 500, unless `measures_valid`, `patience` or '
         "`lr_schedule` are set. Without it, and without `X_val`, all rows train.",
     )
-    patience: Any = param(
+    patience: int | Literal["auto"] = param(  # type: ignore[assignment]
         default="auto",
         check=_auto(*positive_int),
         doc="Evaluations without improvement after which early stopping ends training. "

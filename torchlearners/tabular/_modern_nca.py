@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Literal
 
 import torch
 from torch import Tensor, nn
@@ -74,7 +74,7 @@ class ResidualBlock(nn.Module):
 class BaseModernNCA(ScalingLearner):
     """Mean of the training targets, weighted by nearness."""
 
-    num_embeddings: str | None = param(
+    num_embeddings: Literal["plr"] | None = param(
         default="plr",
         check=optional(one_of("plr")),
         tune=[None, "plr"],
@@ -147,7 +147,7 @@ class BaseModernNCA(ScalingLearner):
         doc="Training rows to which distances are held at a time, which bounds the "
         "memory. The result does not depend on it beyond rounding.",
     )
-    batch_size: int | str = param(
+    batch_size: int | Literal["auto"] = param(
         default="auto",
         doc='Rows in one optimizer step. "auto" takes all rows up to 256, then the '
         "power of two nearest to a fortieth of them, between 256 and 1024: the rows "

@@ -2,9 +2,15 @@
 
 from __future__ import annotations
 
-from typing import Any, ClassVar
+from typing import ClassVar, Literal
 
-from torchlearners.base import ClassifierLearner, RegressorLearner, ScalingLearner
+from torchlearners.base import (
+    ClassifierLearner,
+    Preprocessing,
+    RegressorLearner,
+    ScalingLearner,
+)
+from torchlearners.callbacks import ScheduleChoice
 from torchlearners.data import DataSpec
 from torchlearners.graph import (
     BatchNorm1d,
@@ -55,8 +61,8 @@ class BaseResNet(ScalingLearner):
         tune=(0.0, 0.5),
         doc="Probability of zeroing a value that a block adds, while training.",
     )
-    preprocessing: str | None = param(default="auto")
-    batch_size: int | str = param(
+    preprocessing: Preprocessing = param(default="auto")
+    batch_size: int | Literal["auto"] = param(
         default="auto",
         doc='Rows in one optimizer step. "auto" takes all rows up to 256, then the '
         "power of two nearest to a fortieth of them, 32, 64 or 128. A batch that holds "
@@ -64,7 +70,7 @@ class BaseResNet(ScalingLearner):
     )
     lr: float = param(default=2e-3)
     weight_decay: float = param(default=1e-5)
-    lr_schedule: Any = param(default="cosine")
+    lr_schedule: ScheduleChoice = param(default="cosine")
 
     _largest_batch: ClassVar[int] = 128
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 import torch
@@ -40,7 +40,7 @@ _BATCH_SIZES = ((2800, 32), (4500, 64), (6400, 128), (32_000, 256))
 class BaseTabM(ScalingLearner):
     """Perceptrons that share most of their weights."""
 
-    arch: str = param(
+    arch: Literal["tabm", "tabm-mini"] = param(
         default="tabm-mini",
         check=one_of("tabm", "tabm-mini"),
         tune=["tabm", "tabm-mini"],
@@ -61,7 +61,7 @@ class BaseTabM(ScalingLearner):
         tune=(1, 5),
         doc="Number of hidden layers.",
     )
-    width: int | str = param(
+    width: int | Literal["auto"] = param(
         default="auto",
         check=[*one_of("auto"), *positive_int],
         tune=(64, 1024, "log"),
@@ -74,7 +74,7 @@ class BaseTabM(ScalingLearner):
         tune=(0.0, 0.5),
         doc="Probability of zeroing a hidden unit while training.",
     )
-    num_embeddings: str | None = param(
+    num_embeddings: Literal["ple"] | None = param(
         default="ple",
         check=optional(one_of("ple")),
         tune=[None, "ple"],
@@ -94,7 +94,7 @@ class BaseTabM(ScalingLearner):
         tune=(8, 32),
         doc="Number of values that each number becomes.",
     )
-    batch_size: int | str = param(
+    batch_size: int | Literal["auto"] = param(
         default="auto",
         doc='Rows in one optimizer step. "auto" takes all rows up to 256, then 32 of '
         "up to 2800 rows, 64 of up to 4500, 128 of up to 6400, 256 of up to 32 000, or "

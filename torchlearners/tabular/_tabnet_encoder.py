@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 from numbers import Real
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 import torch
 from sklearn.utils.validation import check_is_fitted
 
 from torchlearners._compat import Interval
-from torchlearners.base import ScalingLearner
+from torchlearners.base import Preprocessing, ScalingLearner
+from torchlearners.callbacks import ScheduleChoice
 from torchlearners.data import DataSpec
 from torchlearners.nn import CategoricalEmbedding, TabNetEncoder
 from torchlearners.params import (
@@ -82,7 +83,7 @@ class BaseTabNetEncoder(ScalingLearner):
         "normalizes with. A small one, as the 0.02 of other implementations, wants "
         "hundreds of steps.",
     )
-    mask_type: str = param(
+    mask_type: Literal["sparsemax", "entmax"] = param(
         default="entmax",
         check=one_of("sparsemax", "entmax"),
         tune=["sparsemax", "entmax"],
@@ -96,9 +97,9 @@ class BaseTabNetEncoder(ScalingLearner):
         doc="What the entropy of the weights adds to the training loss; the larger, "
         "the fewer features a step looks at. ``train_loss`` in `history_` contains it.",
     )
-    preprocessing: str | None = param(default="auto")
+    preprocessing: Preprocessing = param(default="auto")
     lr: float = param(default=0.02)
-    lr_schedule: Any = param(default="one_cycle")
+    lr_schedule: ScheduleChoice = param(default="one_cycle")
     # As many as epochs: before the rate falls, the loss stagnates.
     patience: int = param(default=100)
     grad_clip: float | None = param(default=1.0, check=[*positive, None])

@@ -26,6 +26,7 @@ from torchlearners.training._losses import (
     BinaryCrossEntropy,
     CrossEntropy,
     Huber,
+    LossChoice,
     build_loss,
 )
 from torchlearners.training._muon import Muon
@@ -33,6 +34,7 @@ from torchlearners.training._net import Net
 from torchlearners.training._optimizer import Optimizer
 from torchlearners.training._optimizer_choice import (
     OPTIMIZERS,
+    OptimizerChoice,
     build_optimizer,
     group_options,
 )
@@ -82,10 +84,12 @@ __all__ = [
     "Lion",
     "LogLink",
     "Loss",
+    "LossChoice",
     "Muon",
     "NAdam",
     "Net",
     "Optimizer",
+    "OptimizerChoice",
     "Poisson",
     "Quantile",
     "RAdam",

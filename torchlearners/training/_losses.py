@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import copy
 import math
-from typing import Any
+from collections.abc import Callable
+from typing import Any, Literal
 
 import torch
 from torch import Tensor, nn
@@ -154,6 +155,23 @@ class Huber(Loss):
         return losses.mean(dim=1)
 
 
+LossChoice = (
+    Literal[
+        "binary_cross_entropy",
+        "cross_entropy",
+        "gamma",
+        "gaussian",
+        "huber",
+        "mae",
+        "mse",
+        "poisson",
+        "quantile",
+        "tweedie",
+    ]
+    | Loss
+    | nn.Module
+    | Callable[..., Any]
+)
 LOSSES: dict[str, type[Loss]] = {
     "binary_cross_entropy": BinaryCrossEntropy,
     "cross_entropy": CrossEntropy,

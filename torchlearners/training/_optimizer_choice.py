@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from typing import Any
+from typing import Any, Literal
 
 import torch
 from torch import nn
@@ -23,6 +23,22 @@ from torchlearners.training._optimizers import (
     RMSprop,
 )
 
+OptimizerChoice = (
+    Literal[
+        "adagrad",
+        "adam",
+        "adamw",
+        "lbfgs",
+        "lion",
+        "muon",
+        "nadam",
+        "radam",
+        "rmsprop",
+        "sgd",
+    ]
+    | Optimizer
+    | type
+)
 OPTIMIZERS: dict[str, type[Optimizer]] = {
     "adagrad": Adagrad,
     "adam": Adam,

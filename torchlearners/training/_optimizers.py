@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Literal
 
 import torch
 
@@ -258,7 +258,7 @@ class LBFGS(Optimizer):
     tolerance_change: float = param(
         default=1e-9, check=non_negative, doc="A step ends below this change."
     )
-    line_search: str | None = param(
+    line_search: Literal["strong_wolfe"] | None = param(
         default="strong_wolfe",
         check=optional(one_of("strong_wolfe")),
         doc='"strong_wolfe", or None for steps of length lr.',
