@@ -8,6 +8,7 @@ import typing
 from pathlib import Path
 
 import jedi
+import pytest
 from mypy import api
 
 import torchlearners
@@ -54,7 +55,7 @@ ERRORS = {
 }
 
 
-# It takes three seconds, because mypy reads the package, and nothing else.
+@pytest.mark.takes_long("mypy reads the whole package")
 def test_mypy_sees_the_parameters_of_learners(tmp_path, monkeypatch):
     source, settings = tmp_path / "user.py", tmp_path / "mypy.ini"
     source.write_text(SOURCE.format(names=", ".join(torchlearners.__all__)), "utf-8")
