@@ -344,3 +344,18 @@ def test_a_spec_cannot_be_changed():
     spec = DataSpec(n_numeric=4, n_outputs=3)
     with pytest.raises(AttributeError):
         spec.n_outputs = 2
+
+
+@pytest.mark.parametrize("scaling", [None, "standard"])
+def test_scaled_values_end_where_float32_holds_their_squares(scaling):
+    X = np.array([[1.0, 3.0], [-1.0, 5.0]])
+    schema = Schema(scaling=scaling).fit(X, None)
+    expected = schema.tensor(X)
+    far = np.array([[3e38, 3.0], [-3e38, 5.0]])
+    found = schema.tensor(far)
+    assert (found.square() < np.inf).all()
+    assert found[:, 0].tolist() == torch.tensor([1e15, -1e15]).tolist()
+    assert torch.equal(found[:, 1], expected[:, 1])
+    for bad in (np.inf, -np.inf):
+        with pytest.raises(ValueError, match="infinity"):
+            schema.tensor(np.array([[bad, 3.0]]))

@@ -18,6 +18,8 @@ from torchlearners.data._row_selection import BLOCK_VALUES, RowSelection
 
 # Ranks of fewer rows say less than means and deviations.
 _ROWS_OF_QUANTILES = 2000
+# Float32 holds the square of such a scaled value, and sums of many of them.
+_FARTHEST = 1e15
 
 
 @dataclass(frozen=True)
@@ -75,6 +77,8 @@ class DataSpec:
 @dataclass
 class Schema:
     """Column-wise scaling of numeric features, learned from training rows.
+
+    Scaled values end at +-1e15, so that products of two of them are finite.
 
     Missing values (NaN) become the mean of the training rows that have one, or the
     median with "robust" and "quantile". All are weighted, in float64.
@@ -201,9 +205,13 @@ class Schema:
         else:
             scaled = X - self.center
             np.multiply(scaled, self.inverse_scale, rows, casting="same_kind")
-        # One pass that finds NaN and infinity.
-        total = np.add.reduce(rows, axis=None)
-        return math.isfinite(total) or bool(np.isfinite(rows).all())
+        # Both are NaN where a value is.
+        low, high = rows.min(initial=0), rows.max(initial=0)
+        if not (math.isfinite(low) and math.isfinite(high)):
+            return False
+        if low < -_FARTHEST or high > _FARTHEST:
+            np.clip(rows, -_FARTHEST, _FARTHEST, out=rows)
+        return True
 
     def _bent(self, X: np.ndarray) -> np.ndarray:
         """Return rows scaled by a function that is no line; infinity becomes NaN."""

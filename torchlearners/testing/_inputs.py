@@ -164,6 +164,27 @@ def check_feature_far_from_zero_does_no_harm(name: str, learner: Any) -> None:
 
 
 @torch_check(predicts)
+def check_largest_values_do_no_harm(name: str, learner: Any) -> None:
+    """Check that values of 3e38, the largest of float32, have finite outputs.
+
+    In rows to predict, and in those of `fit`; or they are refused by a ValueError.
+    """
+    X, y = toy(learner)
+    large = X.copy()
+    large[::2, 1] = 3e38
+    large[1::4, 2] = -3e38
+    for on, rows in (("rows like those of predict", X), ("rows with 3e38", large)):
+        try:
+            fitted = quick(learner).fit(rows, y)
+            outputs(fitted, large)
+        except ValueError:
+            with must_refuse(name, "values of 3e38", "X"):
+                outputs(quick(learner).fit(rows, y), large)
+        else:
+            assert_finite(name, fitted, large, f"fit on {on}, for values of 3e38,")
+
+
+@torch_check(predicts)
 def check_more_features_than_rows_work(name: str, learner: Any) -> None:
     """Check that a table of 12 rows and 50 columns can be learned from."""
     _, y = toy(learner, 12)

@@ -351,7 +351,20 @@ class TakesSparseInFitOnly(SmallOnInputs):
         return X.toarray() if issparse(X) else X
 
 
+class Cube(nn.Module):
+    def forward(self, x):
+        return x**3
+
+
+class CubesFeatures(SmallOnInputs):
+    """Takes the cube of features, which float32 cannot hold where they are large."""
+
+    def network(self, spec):
+        return nn.Sequential(Cube(), super().network(spec))
+
+
 MUTANTS = [
+    Mutant(CubesFeatures(), "check_largest_values_do_no_harm"),
     Mutant(TakesUint8ForPixels(), "check_dtype_of_features_does_not_matter"),
     Mutant(ReadsMemoryInOrder(), "check_memory_layout_does_not_matter"),
     Mutant(ClipsOutliersInPlace(), "check_data_given_are_not_changed"),
