@@ -22,7 +22,6 @@ from sklearn.utils._param_validation import (
     InvalidParameterError,
     StrOptions,
     make_constraint,
-    validate_parameter_constraints,
 )
 from sklearn.utils.metaestimators import _safe_split
 from sklearn.utils.validation import _check_sample_weight, _num_samples
@@ -59,7 +58,6 @@ __all__ = [
     "same_device_and_dtype",
     "scorer_parts",
     "silent_floats",
-    "validate_parameter_constraints",
 ]
 
 # `make_constraint` takes constraint objects of a few classes only; this is the

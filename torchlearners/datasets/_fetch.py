@@ -10,7 +10,6 @@ from typing import Any, TypeVar
 
 from sklearn.utils import Bunch
 
-from torchlearners._compat import validate_parameter_constraints
 from torchlearners.datasets._home import get_data_home
 from torchlearners.datasets._place import Place
 from torchlearners.datasets._readers import (
@@ -21,7 +20,13 @@ from torchlearners.datasets._readers import (
 )
 from torchlearners.datasets._sources import SOURCES
 from torchlearners.exceptions import DatasetError
-from torchlearners.params import boolean, non_negative, non_negative_int, one_of
+from torchlearners.params import (
+    boolean,
+    check_values,
+    non_negative,
+    non_negative_int,
+    one_of,
+)
 
 _CONSTRAINTS: dict[str, Any] = {
     "data_home": [str, os.PathLike, None],
@@ -96,7 +101,7 @@ def _fetch(
         "return_X_y": return_X_y,
         **options,
     }
-    validate_parameter_constraints(_CONSTRAINTS, given, caller_name=f"fetch_{name}")
+    check_values(_CONSTRAINTS, given, f"fetch_{name}")
     source = SOURCES[name]
     place = Place(source, Path(get_data_home(data_home)) / name, **options)
     parts = ("train", "test") if subset == "all" else (subset,)

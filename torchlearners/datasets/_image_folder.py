@@ -9,9 +9,8 @@ from typing import Any
 import numpy as np
 from sklearn.utils import Bunch
 
-from torchlearners._compat import validate_parameter_constraints
 from torchlearners.data import ImageColumn
-from torchlearners.params import SequenceOf, boolean, optional
+from torchlearners.params import SequenceOf, boolean, check_values, optional
 
 _CONSTRAINTS: dict[str, Any] = {
     "root": [str, os.PathLike],
@@ -93,7 +92,7 @@ def load_image_folder(
         "extensions": extensions,
         "return_X_y": return_X_y,
     }
-    validate_parameter_constraints(_CONSTRAINTS, given, caller_name="load_image_folder")
+    check_values(_CONSTRAINTS, given, "load_image_folder")
     kinds = {} if extensions is None else {"extensions": extensions}
     X, y = ImageColumn.from_folder(root, categories=categories, **kinds)
     names, target = np.unique(y, return_inverse=True)

@@ -8,8 +8,8 @@ from typing import Any
 import numpy as np
 from sklearn.utils import check_random_state
 
-from torchlearners._compat import Interval, validate_parameter_constraints
-from torchlearners.params import non_negative, positive, positive_int
+from torchlearners._compat import Interval
+from torchlearners.params import check_values, non_negative, positive, positive_int
 
 _TWO_OR_MORE = [Interval(Integral, 2, None, closed="left")]
 _SHARED: dict[str, Any] = {
@@ -67,7 +67,7 @@ def make_spirals(
         "noise": noise,
         "random_state": random_state,
     }
-    validate_parameter_constraints(_SPIRALS, given, caller_name="make_spirals")
+    check_values(_SPIRALS, given, "make_spirals")
     rng = check_random_state(random_state)
     y = rng.permutation(np.arange(n_samples, dtype=np.int64) % n_classes)
     # The outer turns are longer, so they need more points.
@@ -120,7 +120,7 @@ def make_xor(
         "noise": noise,
         "random_state": random_state,
     }
-    validate_parameter_constraints(_XOR, given, caller_name="make_xor")
+    check_values(_XOR, given, "make_xor")
     rng = check_random_state(random_state)
     X = rng.uniform(-1, 1, size=(n_samples, 2))
     tile = np.floor((X + 1) * n_tiles / 2).astype(np.int64)

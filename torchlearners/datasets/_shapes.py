@@ -9,10 +9,11 @@ from typing import Any
 import numpy as np
 from sklearn.utils import check_random_state
 
-from torchlearners._compat import Interval, validate_parameter_constraints
+from torchlearners._compat import Interval
 from torchlearners.params import (
     SequenceOf,
     boolean,
+    check_values,
     non_negative,
     one_of,
     positive_int,
@@ -109,7 +110,7 @@ def make_shapes(
         "noise": noise,
         "random_state": random_state,
     }
-    validate_parameter_constraints(_CONSTRAINTS, given, caller_name="make_shapes")
+    check_values(_CONSTRAINTS, given, "make_shapes")
     if not len(shapes):
         raise ValueError(f"shapes is empty. Name some of {', '.join(SHAPES)}.")
     rng = check_random_state(random_state)

@@ -9,10 +9,11 @@ from typing import Any
 import numpy as np
 from sklearn.utils import check_random_state
 
-from torchlearners._compat import Interval, validate_parameter_constraints
+from torchlearners._compat import Interval
 from torchlearners.params import (
     SequenceOf,
     boolean,
+    check_values,
     fraction,
     non_negative_int,
     positive_int,
@@ -109,9 +110,7 @@ def make_categorical_table(
         "as_frame": as_frame,
         "random_state": random_state,
     }
-    validate_parameter_constraints(
-        _CONSTRAINTS, given, caller_name="make_categorical_table"
-    )
+    check_values(_CONSTRAINTS, given, "make_categorical_table")
     if not n_numeric and not len(n_levels):
         raise ValueError("n_numeric=0 and n_levels is empty: name some columns.")
     if bayes_error >= 1 - 1 / n_classes:

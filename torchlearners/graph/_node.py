@@ -6,7 +6,6 @@ import copy
 from collections.abc import Iterator, Mapping
 from typing import Any, ClassVar
 
-from torchlearners._compat import validate_parameter_constraints
 from torchlearners.exceptions import ArchitectureError
 from torchlearners.graph._names import named_nodes
 from torchlearners.graph._param import Param, value_of
@@ -289,10 +288,7 @@ class Node(Parameters):
         """
         node = copy.copy(self)
         node.__dict__.update({k: value_of(v) for k, v in vars(self).items()})
-        values = {name: getattr(node, name) for name in node._fields}
-        validate_parameter_constraints(
-            node._parameter_constraints, values, caller_name=type(node).__name__
-        )
+        node._check_values({name: getattr(node, name) for name in node._fields})
         return node
 
     def _own_params(self) -> dict[str, Any]:

@@ -18,13 +18,16 @@ from torchlearners.params._checks import (
     positive_int,
     within,
 )
-from torchlearners.params._parameters import REQUIRED, Parameters, did_you_mean, param
+from torchlearners.params._names import did_you_mean
+from torchlearners.params._parameters import REQUIRED, Parameters, param
+from torchlearners.params._validation import check_values
 
 __all__ = [
     "REQUIRED",
     "Parameters",
     "SequenceOf",
     "boolean",
+    "check_values",
     "did_you_mean",
     "fraction",
     "non_negative",

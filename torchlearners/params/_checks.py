@@ -124,9 +124,14 @@ def _describe_one(constraint: Any) -> str:
     if isinstance(constraint, type):
         return constraint.__name__
     if isinstance(constraint, StrOptions):
-        return "{" + ", ".join(f'"{name}"' for name in sorted(constraint.options)) + "}"
+        return describe_choices(constraint.options, '"')
     text = str(make_constraint(constraint)).replace(" in the range ", " in ")
     return text.removeprefix("a ").removeprefix("an ")
+
+
+def describe_choices(names: Iterable[str], quote: str = "'") -> str:
+    """List names in an order that is always the same."""
+    return "{" + ", ".join(f"{quote}{name}{quote}" for name in sorted(names)) + "}"
 
 
 def _join(texts: Iterable[str]) -> str:

@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
-import difflib
+import functools
 import inspect
 import textwrap
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, replace
 from types import MappingProxyType
 from typing import Any, ClassVar, dataclass_transform
 
 import numpy as np
 
-from torchlearners._compat import ParameterTooltips
+from torchlearners._compat import Constraint, ParameterTooltips
 from torchlearners.params._checks import Check, describe
+from torchlearners.params._names import did_you_mean
+from torchlearners.params._validation import check_made, made_constraints
 
 _UNSET: Any = type("Unset", (), {"__repr__": lambda self: "unset"})()
 
@@ -33,23 +35,6 @@ class _Required:
 
 # As a default: the parameter must be given. Learners have no such parameter.
 REQUIRED: Any = _Required()
-
-# What users of other libraries type first, and what it is called here.
-SYNONYMS = {
-    "learning_rate": "lr",
-    "learning_rate_init": "lr",
-    "epochs": "max_epochs",
-    "n_epochs": "max_epochs",
-    "max_iter": "max_epochs",
-    "solver": "optimizer",
-    "criterion": "loss",
-    "alpha": "weight_decay",
-    "n_iter_no_change": "patience",
-    "tol": "min_delta",
-    "seed": "random_state",
-    "units": "hidden_layer_sizes",
-    "neurons": "hidden_layer_sizes",
-}
 
 
 @dataclass(frozen=True)
@@ -178,6 +163,13 @@ class Parameters(ParameterTooltips):
         if cls.__doc__:
             cls.__doc__ = _fill(cls.__doc__, cls._doc_sections, fields)
 
+    def _validate_params(self) -> None:
+        """Check each value, as scikit-learn asks in `fit` by this name."""
+        self._check_values(self.get_params(deep=False))  # type: ignore[attr-defined]
+
+    def _check_values(self, values: Mapping[str, Any]) -> None:
+        check_made(_constraints_of(type(self)), values, type(self).__name__)
+
     @classmethod
     def search_space(cls, prefix: str = "") -> dict[str, Any]:
         """Return what is worth searching, for `sklearn.model_selection`.
@@ -206,31 +198,10 @@ class Parameters(ParameterTooltips):
         }
 
 
-def did_you_mean(name: str, valid: Iterable[str]) -> str:
-    """Return a sentence that suggests the nearest valid name, or an empty string.
-
-    Parameters
-    ----------
-    name : str
-        What the user typed.
-    valid : iterable of str
-        The names that exist.
-
-    Returns
-    -------
-    str
-        A sentence with a leading space.
-
-    Examples
-    --------
-    >>> from torchlearners.params import did_you_mean
-    >>> did_you_mean("max_epoch", ["lr", "max_epochs"])
-    " Did you mean 'max_epochs'?"
-    """
-    valid = sorted(valid)
-    guesses = [SYNONYMS[name]] if SYNONYMS.get(name) in valid else []
-    guesses += difflib.get_close_matches(name, valid, n=1, cutoff=0.7)
-    return f" Did you mean '{guesses[0]}'?" if guesses else ""
+@functools.cache
+def _constraints_of(cls: Any) -> dict[str, list[Constraint]]:
+    checks = cls._parameter_constraints
+    return {name: made_constraints(check) for name, check in checks.items()}
 
 
 def _make_init(cls: type, fields: dict[str, Field]) -> Callable[..., None]:
