@@ -97,7 +97,12 @@ if not TYPE_CHECKING:  # there, a name that does not exist is an error
         if name in _LEARNERS:
             room = importlib.import_module(f"torchlearners.{_LEARNERS[name]}")
             return getattr(room, name)
-        raise AttributeError(f"module 'torchlearners' has no attribute '{name}'")
+        begin = name.lower()
+        meant = [f"'{known}'" for known in _LEARNERS if known.lower().startswith(begin)]
+        raise AttributeError(
+            f"module 'torchlearners' has no attribute '{name}'."
+            + (f" Did you mean {' or '.join(meant)}?" if meant else "")
+        )
 
 
 def __dir__() -> list[str]:

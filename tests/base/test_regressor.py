@@ -373,10 +373,10 @@ def test_the_error_of_a_missing_method_names_the_remedy():
     learner = small(max_epochs=1).fit(X, y)
     with pytest.raises(AttributeError) as error:
         learner.predict_quantiles(X)
-    assert 'loss="quantile" or loss="gaussian"' in str(error.value.__cause__)
+    assert 'loss="quantile" or loss="gaussian"' in str(error.value)
     with pytest.raises(AttributeError) as error:
         learner.predict_std(X)
-    assert 'Fit with loss="gaussian"' in str(error.value.__cause__)
+    assert 'Fit with loss="gaussian"' in str(error.value)
 
 
 @pytest.mark.parametrize("method", ["predict_quantiles", "predict_std"])

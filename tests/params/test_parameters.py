@@ -349,6 +349,34 @@ def test_a_value_out_of_range_gets_scikit_learns_sentence(params, sentence):
     assert str(error.value).replace("numpy.bool_", "numpy.bool") == sentence
 
 
+@pytest.mark.parametrize(
+    ("params", "told"),
+    [
+        ({"optimizer": "adamm"}, "Did you mean 'adam'?"),
+        ({"optimizer": "adamm"}, "a str among {'adagrad', 'adam', 'adamw', 'auto', "),
+        (
+            {"optimizer": "adamm"},
+            "instance of 'torchlearners.training.Optimizer' or a",
+        ),
+        ({"lr_schedule": "cosin"}, "Did you mean 'cosine'?"),
+        ({"lr_schedule": "cosin"}, "an instance of 'torchlearners.callbacks.Policy'"),
+        ({"loss": "hubr"}, "an instance of 'torch.nn.Module', a class or a callable."),
+        (
+            {"preset": "simpel"},
+            "{'realmlp', 'simple'}. Got 'simpel' instead. Did",
+        ),
+    ],
+)
+def test_a_misspelt_choice_gets_public_names_and_the_nearest_one(params, told):
+    with pytest.raises(ValueError, match=re.escape(told)):
+        MLPClassifier(**params).fit([[0.0], [1.0]], [0, 1])
+
+
+def test_a_word_like_no_choice_gets_no_suggestion():
+    with pytest.raises(ValueError, match=r"Got 'newton' instead\.$"):
+        MLPClassifier(optimizer="newton").fit([[0.0], [1.0]], [0, 1])
+
+
 def test_a_value_out_of_range_is_found_in_fit_and_not_in_the_constructor():
     model = Model(lr=-1)
     with pytest.raises(ValueError, match="'lr' parameter of Model"):

@@ -9,6 +9,7 @@ from sklearn.utils.class_weight import compute_class_weight
 from sklearn.utils.multiclass import check_classification_targets, type_of_target
 
 from torchlearners._compat import ClassifierMixin, fit_context
+from torchlearners.base._arguments import answers_unknown_arguments
 from torchlearners.base._calibration import best_temperature
 from torchlearners.base._ensemble import MEMBER_ATTRIBUTES, EnsembleLearner
 from torchlearners.base._folds import Folds
@@ -65,6 +66,7 @@ class ClassifierLearner(ClassifierMixin, EnsembleLearner):
         "attributes": ATTRIBUTES.rstrip() + MEMBER_ATTRIBUTES.rstrip() + _CLASSES
     }
 
+    @answers_unknown_arguments
     @fit_context(prefer_skip_nested_validation=True)
     def fit(
         self,
@@ -125,6 +127,7 @@ class ClassifierLearner(ClassifierMixin, EnsembleLearner):
             resume=resume,
         )
 
+    @answers_unknown_arguments
     @fit_context(prefer_skip_nested_validation=True)
     def partial_fit(
         self, X: Any, y: Any, classes: Any = None, sample_weight: Any = None

@@ -18,6 +18,7 @@ from torchlearners.callbacks import (
     TimeLimit,
     WeightAveraging,
     monitor_of,
+    resolve_measures,
     schedule_callback,
 )
 from torchlearners.data import Target
@@ -179,6 +180,7 @@ def _weight_averaging(learner: Any) -> NamedCallbacks:
 
 
 def _measures(learner: Any, target: Target, validates: bool) -> NamedCallbacks:
+    resolve_measures(learner.measures_valid)  # a name that does not exist comes first
     if learner.measures_valid and not validates:
         raise ValueError(
             f"measures_valid={learner.measures_valid!r} needs validation rows. Set "

@@ -11,13 +11,13 @@ from sklearn.utils.validation import check_is_fitted
 from torch import nn
 
 from torchlearners._compat import CallbackSupportMixin, callback_teardown
+from torchlearners.base._arguments import encoded_validation
 from torchlearners.base._checks import (
     as_module,
     check_loss_of_rows,
     check_network,
     check_same_domain,
     check_same_outputs,
-    check_validation,
 )
 from torchlearners.base._control import (
     add_watching_callbacks,
@@ -341,10 +341,9 @@ class TorchLearner(
         y_val: Any,
         sample_weight_val: Any,
     ) -> Rows:
-        check_validation(X_val, y_val, self.validation_split)
-        X, y = columns.check(self, X_val, y_val, reset=False)
-        weight = check_weights(sample_weight_val, X)
-        return weighted_rows(columns.matrix(X), target.codes(y), weight, by_class)
+        validation = X_val, y_val, sample_weight_val
+        rows = encoded_validation(self, columns, target, *validation)
+        return weighted_rows(*rows, by_class)
 
     def _splits(self, n_rows: int) -> bool:
         if self._is_auto("early_stopping"):

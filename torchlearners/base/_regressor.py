@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable
+from types import MethodType
 from typing import Any
 
 import numpy as np
 from scipy.special import ndtri
-from sklearn.utils.metaestimators import available_if
 from sklearn.utils.validation import check_is_fitted, column_or_1d
 
 from torchlearners._compat import RegressorMixin, fit_context
+from torchlearners.base._arguments import answers_unknown_arguments
 from torchlearners.base._ensemble import EnsembleLearner
 from torchlearners.base._folds import Folds
 from torchlearners.data import Target, ValueTarget, is_float32
@@ -22,22 +24,36 @@ _MORE_OUTPUTS = {
 }
 
 
-def _loss_has(method: str) -> Callable[[Any], bool]:
-    """Return a check for `available_if`: the loss, of the fit if any, has a method."""
+class _WithLoss:
+    """A method of learners whose loss, of the fit if any, has a method.
 
-    def check(learner: Any) -> bool:
+    As scikit-learn's `available_if`, whose error would not say what to do.
+    """
+
+    def __init__(self, needed: str, method: Callable[..., Any]) -> None:
+        self.needed = needed
+        self.method = method
+        functools.update_wrapper(self, method)  # type: ignore[arg-type]
+
+    def __get__(self, learner: Any, owner: Any) -> Any:
+        if learner is None:
+            return self.method
         if hasattr(learner, "net_"):
             loss = learner.net_.criterion_.loss
         else:
             loss = promote(learner.loss, LOSSES)
-        if not hasattr(loss, method):
+        if not hasattr(loss, self.needed):
+            name = type(learner).__name__
             raise AttributeError(
-                f"This {type(learner).__name__} has loss={learner.loss!r}, of which "
-                f"only one number is known for each value. {_MORE_OUTPUTS[method]}"
+                f"This '{name}' has no attribute '{self.method.__name__}': with loss="
+                f"{learner.loss!r} it predicts one number for each value. "
+                f"{_MORE_OUTPUTS[self.needed]}"
             )
-        return True
+        return MethodType(self.method, learner)
 
-    return check
+
+def _with_loss(needed: str) -> Callable[[Callable[..., Any]], Any]:
+    return functools.partial(_WithLoss, needed)
 
 
 class RegressorLearner(RegressorMixin, EnsembleLearner):
@@ -58,6 +74,7 @@ class RegressorLearner(RegressorMixin, EnsembleLearner):
     (442,)
     """
 
+    @answers_unknown_arguments
     @fit_context(prefer_skip_nested_validation=True)
     def fit(
         self,
@@ -117,6 +134,7 @@ class RegressorLearner(RegressorMixin, EnsembleLearner):
             resume=resume,
         )
 
+    @answers_unknown_arguments
     @fit_context(prefer_skip_nested_validation=True)
     def partial_fit(
         self, X: Any, y: Any, sample_weight: Any = None
@@ -161,7 +179,7 @@ class RegressorLearner(RegressorMixin, EnsembleLearner):
         """
         return self._like(X, self._values(X))
 
-    @available_if(_loss_has("read_quantiles"))
+    @_with_loss("read_quantiles")
     def predict_quantiles(self, X: Any, quantiles: Any = None) -> np.ndarray:
         """Predict quantiles, with ``loss="quantile"`` or ``loss="gaussian"``.
 
@@ -190,7 +208,7 @@ class RegressorLearner(RegressorMixin, EnsembleLearner):
         at = _checked(loss.default_quantiles() if quantiles is None else quantiles)
         return self._like(X, self._quantiles(X, at))
 
-    @available_if(_loss_has("read_std"))
+    @_with_loss("read_std")
     def predict_std(self, X: Any) -> np.ndarray:
         """Predict the standard deviation of y for each row, with ``loss="gaussian"``.
 
@@ -237,7 +255,8 @@ class RegressorLearner(RegressorMixin, EnsembleLearner):
 
     def _mean_of(self, members: list[Any], X: Any) -> np.ndarray:
         of_each = [member.predict(X) for member in members]
-        return np.mean(of_each, axis=0, dtype=np.float64)
+        mean: np.ndarray = np.mean(of_each, axis=0, dtype=np.float64)
+        return mean
 
     def _like(self, X: Any, values: np.ndarray) -> np.ndarray:
         """Return what is predicted, in float32 where X is and it fits in there."""

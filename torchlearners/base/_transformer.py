@@ -14,6 +14,7 @@ from torchlearners._compat import (
     fit_context,
     n_samples_of,
 )
+from torchlearners.base._arguments import answers_unknown_arguments
 from torchlearners.base._learner import TorchLearner
 from torchlearners.data import NoTarget, Target
 from torchlearners.training import Criterion, Loss, Net, weighted_mean
@@ -67,6 +68,7 @@ class TransformerLearner(
     array(['autoencoder0', 'autoencoder1'], dtype=object)
     """
 
+    @answers_unknown_arguments
     @fit_context(prefer_skip_nested_validation=True)
     def fit(
         self,
@@ -124,6 +126,7 @@ class TransformerLearner(
             resume=resume,
         )
 
+    @answers_unknown_arguments
     @fit_context(prefer_skip_nested_validation=True)
     def partial_fit(
         self, X: Any, y: Any = None, sample_weight: Any = None

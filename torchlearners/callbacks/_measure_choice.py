@@ -18,6 +18,18 @@ _LESS_IS_BETTER = ("_error", "_loss", "_deviance")
 # What the history says of every epoch.
 _TAKEN = {"loss", "loss_best", "batch_count"}
 
+# What other libraries call it.
+_SYNONYMS = {
+    "acc": "accuracy",
+    "auc": "roc_auc",
+    "cross_entropy": "neg_log_loss",
+    "log_loss": "neg_log_loss",
+    "logloss": "neg_log_loss",
+    "mae": "neg_mean_absolute_error",
+    "mse": "neg_mean_squared_error",
+    "rmse": "neg_root_mean_squared_error",
+}
+
 
 class Measure(NamedTuple):
     """A function to evaluate; None stands for the loss, which is recorded anyhow."""
@@ -124,9 +136,10 @@ def _resolve(measure: Any, name: str | None = None) -> Measure:
         if measure == "loss":
             return Measure("loss", None, greater=False)
         if measure not in (known := get_scorer_names()):
+            meant = _SYNONYMS.get(measure, measure)
             raise ValueError(
                 f"{measure!r} is not the name of a scikit-learn scorer."
-                f"{did_you_mean(measure, known)} sklearn.metrics.get_scorer_names() "
+                f"{did_you_mean(meant, known)} sklearn.metrics.get_scorer_names() "
                 'lists them; "loss" and callables are measures too.'
             )
         return _from_callable(get_scorer(measure), name or measure)

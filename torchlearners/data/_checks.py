@@ -100,6 +100,8 @@ def check_features(
     else:
         if isinstance(y, torch.Tensor):
             y = y.detach().cpu().numpy()
+        if is_regressor(learner):
+            _check_numbers(y)
         y_checks = {"multi_output": True, "y_numeric": is_regressor(learner)}
         if table is None:
             checks |= y_checks
@@ -142,6 +144,24 @@ def is_float32(X: Any) -> bool:
     dtypes = [X.dtype] if hasattr(X, "dtype") else list(getattr(X, "dtypes", []))
     names = {str(dtype).removeprefix("torch.").lower() for dtype in dtypes}
     return names == {"float32"}
+
+
+def _check_numbers(y: Any) -> None:
+    """Raise where a target that must be numeric holds text."""
+    values = np.asarray(y)
+    if values.dtype.kind not in "OUS":
+        return
+    for value in values.ravel():
+        try:
+            float(value)
+        except TypeError:  # scikit-learn has an error for what is missing
+            continue
+        except ValueError:
+            raise ValueError(
+                f"y must hold numbers, but has {str(value)!r}. For classes, use the "
+                "classifier of the same family; numbers that are written as text need "
+                "to be converted first."
+            ) from None
 
 
 def check_range(X: Any, names: Any = None, largest: float = np.inf) -> None:

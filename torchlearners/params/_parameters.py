@@ -168,7 +168,8 @@ class Parameters(ParameterTooltips):
         self._check_values(self.get_params(deep=False))  # type: ignore[attr-defined]
 
     def _check_values(self, values: Mapping[str, Any]) -> None:
-        check_made(_constraints_of(type(self)), values, type(self).__name__)
+        cls: Any = type(self)  # which mypy does not take for hashable
+        check_made(_constraints_of(cls), values, cls.__name__)
 
     @classmethod
     def search_space(cls, prefix: str = "") -> dict[str, Any]:
