@@ -254,8 +254,8 @@ class RegressorLearner(RegressorMixin, EnsembleLearner):
         return self._target.spread(loss.read_std(self._outputs(X)))
 
     def _mean_of(self, members: list[Any], X: Any) -> np.ndarray:
-        of_each = [member.predict(X) for member in members]
-        mean: np.ndarray = np.mean(of_each, axis=0, dtype=np.float64)
+        of_each = np.stack([member.predict(X) for member in members])
+        mean: np.ndarray = of_each.mean(axis=0, dtype=np.float64)
         return mean
 
     def _like(self, X: Any, values: np.ndarray) -> np.ndarray:
