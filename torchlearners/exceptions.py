@@ -5,6 +5,7 @@ from __future__ import annotations
 __all__ = [
     "ArchitectureError",
     "BatchSplitWarning",
+    "CategoricalColumnWarning",
     "CheckpointWarning",
     "DatasetError",
     "ManyFeaturesWarning",
@@ -52,6 +53,13 @@ class BatchSplitWarning(UserWarning):
     """A batch does not fit into the accelerator's memory and is computed in pieces.
 
     The gradient is that of the whole batch; only batch normalization sees less.
+    """
+
+
+class CategoricalColumnWarning(UserWarning):
+    """A column of strings is taken for a category, and is hardly one.
+
+    It holds free text, or numbers written as text. The message names column and remedy.
     """
 
 

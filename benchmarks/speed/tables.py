@@ -15,7 +15,7 @@ from torchlearners import MLPClassifier
 N_ROWS, N_COLUMNS = 10**6, 10
 
 
-class StopTraining(Exception):
+class FirstStepError(Exception):
     """Raised before the first step."""
 
 
@@ -23,7 +23,7 @@ class StopAtBegin(Callback):
     """End a fit before its first step."""
 
     def on_train_begin(self, net, **kwargs):
-        raise StopTraining
+        raise FirstStepError
 
 
 def seconds_before_training(X, y) -> float:
@@ -32,7 +32,7 @@ def seconds_before_training(X, y) -> float:
     start = time.process_time()
     try:
         learner.fit(X, y)
-    except StopTraining:
+    except FirstStepError:
         return time.process_time() - start
     raise RuntimeError("The fit was not stopped.")
 

@@ -8,13 +8,15 @@ from sklearn.dummy import DummyClassifier, DummyRegressor
 from sklearn.exceptions import DataConversionWarning
 from sklearn.linear_model import LinearRegression
 
-from torchlearners import MLPRegressor
+from torchlearners import MLPClassifier, MLPRegressor, TabNetPretrainer
 from torchlearners.data import (
     ColumnEncoder,
     check_features,
     check_labels,
     check_range,
     check_weights,
+    refuse_mask,
+    without_mask,
 )
 
 ROWS = [[1.0, 2.0], [3.0, 4.0], [5.0, 6.0]]
@@ -296,3 +298,54 @@ def test_one_number_weighs_every_row():
 def test_bad_weights_get_a_sentence_that_helps(given, sentence):
     with pytest.raises(ValueError, match=sentence):
         check_weights(given, np.zeros((2, 1)))
+
+
+@pytest.mark.parametrize(
+    ("values", "expected"),
+    [
+        (np.array([1, 2], np.int8), [1.0, None]),
+        (np.array([True, False]), [1.0, None]),
+        (np.array([1, 2], np.float32), [1.0, None]),
+        (np.array(["a", "b"]), ["a", None]),
+        (np.array(["a", 1], dtype=object), ["a", None]),
+        (np.array(["2020", "2021"], "M8[Y]"), [np.datetime64("2020"), None]),
+    ],
+)
+def test_what_is_masked_is_missing(values, expected):
+    found = without_mask(np.ma.array(values, mask=[False, True]))
+    assert found[0] == expected[0]
+    assert found[1] is None or found[1] != found[1]
+    plain = without_mask(np.ma.array(values))
+    assert type(plain) is np.ndarray
+    assert plain.dtype == values.dtype
+
+
+def test_a_mask_without_effect_is_no_reason_to_refuse():
+    refuse_mask(np.ma.array([1, 2]), "y")
+    with pytest.raises(ValueError, match="sample_weight is a masked array with 1"):
+        check_weights(np.ma.array([1, 2], mask=[0, 1]), np.zeros((2, 1)))
+
+
+class Arrow:
+    """Like a Dataset of Hugging Face."""
+
+    __module__ = "datasets.arrow_dataset"
+
+
+TENSORS = torch.utils.data.TensorDataset(torch.zeros(4, 2))
+
+
+@pytest.mark.parametrize(
+    ("X", "remedy"),
+    [
+        (pl.LazyFrame({"a": [1, 2]}), r"X is a LazyFrame, .* X\.collect\(\)"),
+        (TENSORS, r"X is a TensorDataset, .* X, y = dataset\.tensors"),
+        (torch.utils.data.DataLoader(TENSORS), r"X is a DataLoader, .* batch_size"),
+        (Arrow(), r"X is a Arrow, .* X\.to_pandas\(\)"),
+    ],
+)
+def test_rows_that_are_not_read_yet_are_refused_with_a_remedy(X, remedy):
+    with pytest.raises(TypeError, match=remedy):
+        MLPClassifier().fit(X, [0, 1])
+    with pytest.raises(TypeError, match=remedy):
+        TabNetPretrainer().fit(X)

@@ -83,7 +83,9 @@ def test_entries_of_a_sparse_matrix_that_come_twice_are_added():
 
 def test_only_rows_that_train_teach_levels_and_indicators():
     often = [level for level in "abcdefghi" for _ in range(2)]
-    frame = pd.DataFrame({"a": [*often, "j", "j", "k"], "b": 1.0, "c": 2.0})
+    frame = pd.DataFrame(
+        {"a": pd.Categorical([*often, "j", "j", "k"]), "b": 1.0, "c": 2.0}
+    )
     frame.loc[0, "b"] = frame.loc[20, "c"] = np.nan
     weight = np.r_[np.ones(20), 2.0]
     for table in (nw.from_native(frame), frame[["b", "c"]].to_numpy()):

@@ -16,7 +16,7 @@ from torchlearners._compat import (
 )
 from torchlearners.base._arguments import answers_unknown_arguments
 from torchlearners.base._learner import TorchLearner
-from torchlearners.data import NoTarget, Target
+from torchlearners.data import NoTarget, Target, refuse_unread
 from torchlearners.training import Criterion, Loss, Net, weighted_mean
 
 
@@ -115,6 +115,7 @@ class TransformerLearner(
         KeyboardInterrupt
             On Ctrl-C; after a first epoch the learner then holds its best weights.
         """
+        refuse_unread(X)
         y_val = None if X_val is None else np.zeros(n_samples_of(X_val))
         return self._fit(
             X,
@@ -150,6 +151,7 @@ class TransformerLearner(
         estimator
             The fitted learner.
         """
+        refuse_unread(X)
         return self._fit(
             X,
             np.zeros(n_samples_of(X)),

@@ -7,6 +7,9 @@ from torchlearners.data._checks import (
     check_range,
     check_weights,
     is_float32,
+    refuse_mask,
+    refuse_unread,
+    without_mask,
 )
 from torchlearners.data._columns import ColumnEncoder
 from torchlearners.data._decode import decode_image
@@ -74,9 +77,12 @@ __all__ = [
     "is_float32",
     "load_images",
     "merge_repeated_rows",
+    "refuse_mask",
+    "refuse_unread",
     "resize_image",
     "restore_target",
     "split_by",
     "validation_split",
     "with_targets",
+    "without_mask",
 ]

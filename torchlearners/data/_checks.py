@@ -46,7 +46,8 @@ def check_features(
         Named in messages; its ``n_features_in_`` is set or compared, and its tag
         ``allow_nan`` says whether values may be missing.
     X : array-like of shape (n_samples, n_features)
-        Also a torch tensor, attached to a graph or not.
+        Also a torch tensor, attached to a graph or not. What a masked array masks is
+        missing.
     y : array-like or "no_validation", default="no_validation"
         The target; where given, it must be finite and as long as X.
     reset : bool
@@ -77,6 +78,7 @@ def check_features(
     array([[1., 2.]])
     """
     table = None
+    refuse_mask(y, "y")
     if type(X) is not np.ndarray:
         X, table = _check_container(learner, X, columns)
     kind = getattr(getattr(X, "dtype", None), "kind", "")
@@ -221,14 +223,111 @@ def too_large(column: int, names: Any = None) -> ValueError:
     )
 
 
+def without_mask(X: Any) -> np.ndarray:
+    """Return a masked array as an array, in which what is masked is missing.
+
+    Parameters
+    ----------
+    X : MaskedArray
+
+    Returns
+    -------
+    ndarray
+        NaN, NaT or None stand for what is masked; integers and bools become float64
+        where there is some.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from torchlearners.data._checks import without_mask
+    >>> without_mask(np.ma.array([[1, 2]], mask=[[False, True]]))
+    array([[ 1., nan]])
+    """
+    mask = np.ma.getmaskarray(X)
+    if not mask.any():
+        return np.asarray(X.data)
+    if X.dtype.kind in "iub":
+        X = X.astype(np.float64)
+    if X.dtype.kind in "US":
+        X = X.astype(object)
+    filled = np.array(X.data)
+    filled[mask] = {"O": None, "M": "NaT", "m": "NaT"}.get(X.dtype.kind, np.nan)
+    return filled
+
+
+def refuse_mask(values: Any, name: str) -> None:
+    """Raise where a masked array masks some of its values.
+
+    Parameters
+    ----------
+    values : object
+    name : str
+        What the message calls it.
+
+    Raises
+    ------
+    ValueError
+    """
+    if isinstance(values, np.ma.MaskedArray) and (n := int(np.ma.count_masked(values))):
+        raise ValueError(
+            f"{name} is a masked array with {n} masked values. Drop those rows, from X "
+            "too, or fill them, for example with y.filled(0)."
+        )
+
+
+def refuse_unread(X: Any) -> None:
+    """Raise where X stands for rows that are yet to be read.
+
+    Parameters
+    ----------
+    X : object
+
+    Raises
+    ------
+    TypeError
+        With what reads them.
+
+    Examples
+    --------
+    >>> import torch
+    >>> from torchlearners.data._checks import refuse_unread
+    >>> refuse_unread(torch.utils.data.TensorDataset(torch.zeros(2, 2)))
+    Traceback (most recent call last):
+    ...
+    TypeError: X is a TensorDataset, ...
+    """
+    library = type(X).__module__.partition(".")[0]
+    torch_data = torch.utils.data.Dataset, torch.utils.data.DataLoader
+    if isinstance(X, torch_data):
+        remedy = (
+            "Give its rows and targets as two arrays or tensors: of a TensorDataset, "
+            "X, y = dataset.tensors. fit makes batches of them, of batch_size rows."
+        )
+    elif library == "datasets":
+        remedy = "Give X.to_pandas(), without the target, which is y."
+    elif hasattr(X, "collect") and not hasattr(X, "__len__"):
+        remedy = "Read it first: X.collect()."
+    elif hasattr(X, "compute") and hasattr(X, "dask"):
+        remedy = "Read it first: X.compute()."
+    else:
+        return
+    raise TypeError(
+        f"X is a {type(X).__name__}, where the rows of a table are expected, as an "
+        f"array or a DataFrame. {remedy}"
+    )
+
+
 def _check_container(learner: Any, X: Any, columns: Any) -> Any:
     """Return X, and what to take instead where that is read column by column."""
     if isinstance(X, str | bytes | dict) and not issparse(X):
         raise ValueError(
             f"Expected a 2D array-like or DataFrame, got {type(X).__name__} instead."
         )
+    refuse_unread(X)
     if isinstance(X, torch.Tensor):
         return X.detach().cpu().numpy(), None
+    if isinstance(X, np.ma.MaskedArray):
+        return without_mask(X), None
     if not hasattr(X, "columns"):
         return X, None
     import narwhals.stable.v2 as nw  # slow, and only needed for DataFrames
@@ -341,6 +440,7 @@ def check_weights(sample_weight: Any, X: np.ndarray) -> np.ndarray | None:
     """
     if sample_weight is None:
         return None
+    refuse_mask(sample_weight, "sample_weight")
     weight = check_sample_weight(sample_weight, X, dtype=np.float64)
     if (weight < 0).any():
         raise ValueError("Negative values in data passed to `sample_weight`.")

@@ -23,16 +23,10 @@ from torchlearners.data._row_selection import (
 )
 from torchlearners.data._schema import DataSpec
 from torchlearners.data._series import ArrayColumn, FrameColumn, column_of, seconds
+from torchlearners.data._text import check_text
 
 Column = ArrayColumn | FrameColumn
 
-# A column of strings with more levels, in over half of the rows, is text.
-_MOST_LEVELS = 1000
-_TEXT_REMEDY = (
-    "Drop it, or encode it before this learner, for example with scikit-learn's "
-    "TfidfVectorizer or TargetEncoder. If it is a category all the same, convert it "
-    "to a categorical dtype."
-)
 _REMEDY = "Drop it, or encode it as numbers before this learner."
 
 
@@ -356,16 +350,8 @@ n_categorical)
                 "there, or set categorical_features='from_dtype'."
             )
         if kind == "text":
-            self._check_text(i, distinct, n_rows)
+            check_text(self._name(i), distinct, n_rows)
         return "category"
-
-    def _check_text(self, i: int, distinct: list[Any], n_rows: int) -> None:
-        n_levels = len(distinct)
-        if n_levels > max(_MOST_LEVELS, n_rows / 2):
-            raise ValueError(
-                f"{self._name(i)} holds {n_levels} different strings in {n_rows} "
-                f"rows, which is text and no category. {_TEXT_REMEDY}"
-            )
 
     def _kind_by_values(self, i: int, distinct: list[Any]) -> str:
         if distinct and all(isinstance(v, Real | Decimal) for v in distinct):

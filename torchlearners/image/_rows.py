@@ -19,6 +19,8 @@ from torchlearners.data import (
     Schema,
     StreamedImages,
     check_features,
+    refuse_mask,
+    without_mask,
 )
 from torchlearners.exceptions import PixelRangeWarning
 
@@ -361,6 +363,8 @@ def _as_images(X: Any) -> np.ndarray | None:
     """Return X as an array of images, or None where it is to be taken as a table."""
     if isinstance(X, torch.Tensor):
         X = X.detach().cpu().numpy()
+    elif isinstance(X, np.ma.MaskedArray):
+        X = without_mask(X)
     elif isinstance(X, list | tuple) and not _holds_rows(X):
         try:
             X = np.asarray(X)
@@ -407,6 +411,7 @@ def _finite_rows(images: np.ndarray) -> np.ndarray:
 
 def checked_target(learner: Any, n_rows: int, y: Any) -> np.ndarray:
     """Return y as an array, or raise where it is no target for so many rows."""
+    refuse_mask(y, "y")
     if isinstance(y, torch.Tensor):
         y = y.detach().cpu().numpy()
     _, y = check_X_y(

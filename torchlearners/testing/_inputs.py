@@ -317,6 +317,31 @@ def check_missing_values_are_taken(name: str, learner: Any) -> None:
 
 
 @torch_check(predicts)
+def check_masked_values_are_missing(name: str, learner: Any) -> None:
+    """Check that what a masked array masks is missing in X, and refused in y."""
+    X, y = toy(learner)
+    rows = np.arange(len(X))
+    masked = np.ma.masked_array(X, mask=np.zeros(X.shape, dtype=bool))
+    masked[rows[::3], rows[::3] % X.shape[1]] = np.ma.masked
+    advice = "Take masked values for NaN, as torchlearners.data.check_features does."
+    if takes_missing(learner):
+        holed = masked.filled(np.nan)
+        with must_work(name, "fit and predict with a masked array", advice):
+            expected = outputs(quick(learner).fit(holed, y), holed)
+            found = outputs(quick(learner).fit(masked, y), masked)
+        what = "masked values instead of NaN"
+        assert_same(name, learner, found, expected, what, advice)
+    else:
+        fitted = quick(learner).fit(X, y)
+        with must_refuse(name, "fit with masked values in X", "NaN"):
+            quick(learner).fit(masked, y)
+        with must_refuse(name, "predict with masked values in X", "NaN"):
+            outputs(fitted, masked)
+    with must_refuse(name, "fit with masked values in y", "y", "masked"):
+        quick(learner).fit(X, np.ma.masked_array(y, mask=rows == 3))
+
+
+@torch_check(predicts)
 def check_number_of_features_is_compared(name: str, learner: Any) -> None:
     """Check that predict refuses other numbers of columns, and tells both numbers."""
     X, y = toy(learner)

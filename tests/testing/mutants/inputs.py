@@ -40,7 +40,9 @@ class SmallOnInputs(ClassifierLearner):
 
 
 def is_array(X):
-    return isinstance(X, np.ndarray) and X.ndim == 2 and X.dtype.kind == "f"
+    masked = isinstance(X, np.ma.MaskedArray)
+    is_table = isinstance(X, np.ndarray) and X.ndim == 2 and not masked
+    return is_table and X.dtype.kind == "f"
 
 
 class TakesUint8ForPixels(SmallOnInputs):
@@ -279,6 +281,15 @@ class PromisesMissing(SmallOnInputs):
         return tags
 
 
+class ForgetsMasks(SmallOnInputs):
+    """Takes what a masked array masks for values."""
+
+    def _in_fit(self, X):
+        return np.asarray(X) if isinstance(X, np.ma.MaskedArray) else X
+
+    _in_predict = _in_fit
+
+
 class TakesInfinity(SmallOnInputs):
     """Takes infinity for a large number."""
 
@@ -419,8 +430,9 @@ MUTANTS = [
     Mutant(
         PromisesMissing(),
         "check_missing_values_are_taken",
-        also=("check_tags_match_behaviour",),
+        also=("check_masked_values_are_missing", "check_tags_match_behaviour"),
     ),
+    Mutant(ForgetsMasks(), "check_masked_values_are_missing"),
     Mutant(TakesInfinity(), "check_infinities_are_refused"),
     Mutant(IgnoresCategories(), "check_categories_are_taken"),
     Mutant(FailsOnUnseenCategories(), "check_categories_are_taken"),
