@@ -53,11 +53,13 @@ class FillsMissing(SmallOnInputs):
     """Takes NaN for the mean of the column, and says so in its tags."""
 
     def _in_fit(self, X):
+        X = X.filled(np.nan) if isinstance(X, np.ma.MaskedArray) else X
         if isinstance(X, np.ndarray) and X.size and not np.isinf(X).any():
             self._means = np.nanmean(X, axis=0)
         return self._in_predict(X)
 
     def _in_predict(self, X):
+        X = X.filled(np.nan) if isinstance(X, np.ma.MaskedArray) else X
         if isinstance(X, np.ndarray) and X.dtype.kind == "f" and np.isnan(X).any():
             return np.where(np.isnan(X), self._means, X)
         return X
