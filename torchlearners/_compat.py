@@ -51,6 +51,7 @@ __all__ = [
     "inference_guard",
     "make_constraint",
     "member_callbacks",
+    "n_function_modes",
     "n_samples_of",
     "open_callback_context",
     "safe_rows",
@@ -285,6 +286,10 @@ foreach_add_ = torch._foreach_add_
 def inference_guard() -> AbstractContextManager[Any]:
     """Return `torch.inference_mode()` at a quarter of its cost."""
     return torch._C._InferenceMode(True)
+
+
+# How many `torch.overrides.TorchFunctionMode` this thread is in.
+n_function_modes: Callable[[], int] = torch._C._len_torch_function_stack
 
 
 def same_device_and_dtype(tensors: Sequence[torch.Tensor]) -> bool:

@@ -21,7 +21,12 @@ from torchlearners.base._folds import Folds
 from torchlearners.base._learner import TorchLearner
 from torchlearners.base._parameters import ATTRIBUTES
 from torchlearners.params import optional, param, positive_int
-from torchlearners.training import StackedNets, no_autocast, torch_threads
+from torchlearners.training import (
+    StackedNets,
+    no_autocast,
+    torch_defaults,
+    torch_threads,
+)
 
 # What only a learner with members has; None in all others.
 _OF_MEMBERS = ("members_", "oof_prediction_", "temperature_")
@@ -182,6 +187,7 @@ class EnsembleLearner(TorchLearner):
         net = members[0].net_
         n_threads = self._threads(net, net.batch_size)
         with (
+            torch_defaults(),
             torch.inference_mode(mode=False),
             torch.enable_grad(),
             torch_threads(n_threads),

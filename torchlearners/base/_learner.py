@@ -66,6 +66,7 @@ from torchlearners.training import (
     no_autocast,
     resolve_device,
     resolve_threads,
+    torch_defaults,
     torch_threads,
 )
 
@@ -195,7 +196,7 @@ class TorchLearner(
         before = dict(self.__dict__)
         try:
             # The caller may have switched gradients off.
-            with torch.inference_mode(mode=False), torch.enable_grad():
+            with torch_defaults(), torch.inference_mode(False), torch.enable_grad():
                 stopped_by = self._fit_steps(
                     X,
                     y,

@@ -8,7 +8,7 @@ import torch
 
 from torchlearners.base._callbacks import fresh_callbacks
 from torchlearners.data import restore_target
-from torchlearners.training import net_state, resolve_device
+from torchlearners.training import net_state, resolve_device, torch_defaults
 
 
 class PlainState:
@@ -44,6 +44,7 @@ class PlainState:
             device = torch.device("cpu")
         # A module may have drawn more than weights; the seed draws that again.
         generator = torch.Generator().manual_seed(state["seed_"])
-        self.net_ = as_fitted._build_net(
-            self._spec, self._target, generator, device, 1, [], saved
-        )
+        with torch_defaults():
+            self.net_ = as_fitted._build_net(
+                self._spec, self._target, generator, device, 1, [], saved
+            )

@@ -59,6 +59,7 @@ from torchlearners.training._state import (
 )
 from torchlearners.training._task_nets import ClassifierNet, RegressorNet
 from torchlearners.training._threads import resolve_threads, torch_threads
+from torchlearners.training._torch_defaults import torch_defaults
 
 __all__ = [
     "FULL_BATCH_ROWS",
@@ -115,6 +116,7 @@ __all__ = [
     "resolve_threads",
     "to_plain",
     "to_tensors",
+    "torch_defaults",
     "torch_threads",
     "training_state",
     "weighted_mean",

@@ -10,6 +10,7 @@ import numpy as np
 import torch
 
 from torchlearners._compat import inference_guard
+from torchlearners.training._torch_defaults import defaults_changed, torch_defaults
 
 # It can be entered again and again, also from several threads.
 _NOTHING = nullcontext()
@@ -62,14 +63,14 @@ def inference(device: torch.device) -> AbstractContextManager[Any]:
     ...     torch.is_inference_mode_enabled()
     True
     """
-    if not torch.is_autocast_enabled(device.type):
+    if not torch.is_autocast_enabled(device.type) and not defaults_changed():
         return inference_guard()
     return _full_inference(device)
 
 
 @contextmanager
 def _full_inference(device: torch.device) -> Iterator[None]:
-    with no_autocast(device), inference_guard():
+    with torch_defaults(), no_autocast(device), inference_guard():
         yield
 
 
