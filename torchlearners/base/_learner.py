@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import accumulate
 from typing import Any, ClassVar
 
 import numpy as np
@@ -58,6 +59,7 @@ from torchlearners.training import (
     Criterion,
     Net,
     TensorData,
+    Trial,
     automatic_batch_size,
     build_loss,
     inference,
@@ -71,8 +73,6 @@ from torchlearners.training import (
 )
 
 _EARLY_STOPPING_ROWS = 200
-# One to three rows would go through other kernels than many, with other rounding.
-_ROW_MULTIPLE = 4
 
 
 class TorchLearner(
@@ -459,26 +459,39 @@ class TorchLearner(
         return parts[0] if len(parts) == 1 else np.concatenate(parts)
 
     def _output_parts(self, X: Any) -> list[np.ndarray]:
-        """Return the network's outputs for each batch."""
+        """Return the network's outputs for each block of rows."""
         if not self._is_plain(X):
             check_is_fitted(self)
             X = self._columns.check(self, X, reset=False)
-        net, n_rows = self.net_, X.shape[0]
-        rows = self.predict_batch_size
-        rows = net.evaluation_batch_size if rows == "auto" else int(rows)
-        n_threads = self._threads(net, min(rows, n_rows))
-        with torch_threads(n_threads), inference(net.device):
-            if n_rows <= rows:
-                return [self._forward(X)]
-            return [self._forward(X[i : i + rows]) for i in range(0, n_rows, rows)]
+        net, most = self.net_, self.predict_batch_size
+        most = net.evaluation_batch_size if most == "auto" else int(most)
+        with inference(net.device):
+            blocks = net.row_blocks_with(self.n_threads)
+            sizes = blocks.cut(X.shape[0], most, lambda: self._trial(X))
+            with blocks.products():
+                if len(sizes) == 1:
+                    return [self._forward(X, sizes[0])]
+                ends = zip(accumulate(sizes), sizes, strict=True)
+                return [self._forward(X[end - n : end], n) for end, n in ends]
 
-    def _forward(self, X: Any) -> np.ndarray:
+    def _trial(self, X: Any) -> Trial:
+        """Return the network and rows like those of X, to find sizes of blocks."""
+        rows = self._schema.trial_rows(self._columns.matrix(X[:64]))
+        return Trial(self.net_.module_, rows.to(self.net_.device), self._computed)
+
+    def _forward(self, X: Any, n_rows: int) -> np.ndarray:
+        """Return outputs of rows, in a block that is filled up with rows of zeros."""
         X = self._columns.matrix(X)
-        rows = self._schema.tensor(X, _ROW_MULTIPLE).to(self.net_.device)
-        return self._network_outputs(rows).numpy(force=True)[: X.shape[0]]
+        rows = self._schema.tensor(X, n_rows).to(self.net_.device)
+        outputs = self._computed(self.net_.module_, rows)
+        return outputs.numpy(force=True)[: X.shape[0]]
 
-    def _network_outputs(self, rows: torch.Tensor) -> torch.Tensor:
-        outputs: torch.Tensor = self.net_.compute(self.net_.module_, rows)
+    def _computed(self, module: Any, rows: torch.Tensor) -> torch.Tensor:
+        with torch_threads(self._threads(self.net_, len(rows))):
+            return self._network_outputs(module, rows)
+
+    def _network_outputs(self, module: Any, rows: torch.Tensor) -> torch.Tensor:
+        outputs: torch.Tensor = self.net_.compute(module, rows)
         return outputs
 
     def _is_plain(self, X: Any) -> bool:

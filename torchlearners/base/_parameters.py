@@ -265,8 +265,9 @@ class LearnerParameters(Parameters, BaseEstimator):
     predict_batch_size: int | Literal["auto"] = param(
         default="auto",
         check=[*one_of("auto"), *positive_int],
-        doc='Rows in one forward pass of `predict`; "auto" is 4096. Predictions do '
-        "not depend on it beyond the last bit.",
+        doc='Most rows in one forward pass of `predict`; "auto" is 1024 on a CPU, 4096 '
+        "elsewhere and less for large images. A pass may take a few more where the "
+        "processor rounds fewer rows otherwise: predictions do not depend on it.",
     )
     device: str | torch.device = param(
         default="auto",

@@ -175,8 +175,8 @@ class TransformerLearner(
         check_is_fitted(self)
         return self._outputs(X)
 
-    def _network_outputs(self, rows: Tensor) -> Tensor:
-        encoded: Tensor = self.net_.compute(self.net_.module_.encode, rows)
+    def _network_outputs(self, module: Any, rows: Tensor) -> Tensor:
+        encoded: Tensor = self.net_.compute(module.encode, rows)
         return encoded
 
     @property

@@ -164,8 +164,6 @@ class Schema:
         X : ndarray, sparse CSR matrix or RowSelection of shape (n_samples, n_features)
         pad_to : int, default=1
             Rows of zeros are added until the number of rows is a multiple of this.
-            Matrix products of such sizes give a row the same bits whatever rows
-            stand beside it.
 
         Returns
         -------
@@ -187,6 +185,31 @@ class Schema:
         for place, block in blocks:
             self._fill_and_scale(block, out[place])
         return torch.from_numpy(out)
+
+    def trial_rows(self, X: Any, n_rows: int = 64) -> torch.Tensor:
+        """Return rows of the kind that `tensor` returns, to try a network with.
+
+        Parameters
+        ----------
+        X : ndarray, sparse CSR matrix or RowSelection of shape (n_samples, n_features)
+            What is not scaled comes from here: codes, indicators, pixels.
+        n_rows : int, default=64
+            Number of rows where anything is scaled. Scaled columns hold numbers of a
+            standard normal distribution, so that the rows differ.
+
+        Returns
+        -------
+        torch.Tensor
+            The rows of X as they are, where nothing is scaled.
+        """
+        rows = self.tensor(X)
+        n_scaled = rows.shape[1] if self.n_scaled is None else self.n_scaled
+        if self.scaling is None or not n_scaled:
+            return rows
+        rows = rows[torch.arange(n_rows) % len(rows)]
+        drawn = torch.Generator().manual_seed(0)
+        rows[:, :n_scaled] = torch.randn(n_rows, n_scaled, generator=drawn)
+        return rows
 
     def _fill_and_scale(self, X: np.ndarray, rows: np.ndarray) -> None:
         if not self._scale(X, rows):

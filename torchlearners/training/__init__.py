@@ -48,6 +48,7 @@ from torchlearners.training._optimizers import (
     RAdam,
     RMSprop,
 )
+from torchlearners.training._row_blocks import RowBlocks, Trial
 from torchlearners.training._stacked import StackedNets
 from torchlearners.training._state import (
     load_net_state,
@@ -96,8 +97,10 @@ __all__ = [
     "RAdam",
     "RMSprop",
     "RegressorNet",
+    "RowBlocks",
     "StackedNets",
     "TensorData",
+    "Trial",
     "Tweedie",
     "as_array",
     "automatic_batch_size",

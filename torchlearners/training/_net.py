@@ -26,6 +26,7 @@ from torchlearners.nn import (
 from torchlearners.training._batches import Batch, Batches, TensorData
 from torchlearners.training._losses import Criterion
 from torchlearners.training._optimizer_choice import build_optimizer, group_options
+from torchlearners.training._row_blocks import RowBlocks
 from torchlearners.training._state import load_training_state
 from torchlearners.training._steps import Steps
 
@@ -141,6 +142,31 @@ class Net(Steps):
         # Of a training batch and a generator: what the network is shown in its place.
         self.change_batch: Callable[[Batch, torch.Generator], Batch] | None = None
         self.iterator_valid__batch_size = self.evaluation_batch_size  # for skorch
+        # By number of threads; true of this process alone.
+        self.row_blocks: dict[tuple[int | None, int], RowBlocks] = {}
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {**super().__getstate__(), "row_blocks": {}}
+
+    def row_blocks_with(self, n_threads: int | None) -> RowBlocks:
+        """Return the sizes of blocks of rows that agree in this process.
+
+        Parameters
+        ----------
+        n_threads : int or None
+            What the learner was given.
+
+        Returns
+        -------
+        RowBlocks
+        """
+        threads = n_threads, torch.get_num_threads()
+        if threads not in self.row_blocks:
+            most = self.evaluation_batch_size
+            if self.device.type == "cpu":  # what more rows compute leaves its caches
+                most = min(most, 1024)
+            self.row_blocks[threads] = RowBlocks(most)
+        return self.row_blocks[threads]
 
     @property
     def _default_callbacks(self) -> list[Any]:

@@ -172,6 +172,17 @@ class NormalizesByTheBatch(ClassifierLearner):
         return CentersBatch(spec)
 
 
+class RoundsFewRowsOtherwise(RegressorLearner):
+    """Lets the number of rows change the last bits of a prediction."""
+
+    def network(self, spec):
+        return layers(spec)
+
+    def predict(self, X):
+        found = super().predict(X)
+        return found * (1 + 3e-7) if len(found) < 6 else found
+
+
 class SeedsEachThread(Plain):
     """Trains with another seed outside of the main thread."""
 
@@ -242,12 +253,9 @@ MUTANTS = [
     Mutant(
         NormalizesByTheBatch(),
         "check_predictions_are_made_row_by_row",
-        also=(
-            "check_validation_weights_are_repetition",
-            "check_measures_are_those_of_scorers",
-            "check_best_weights_are_kept",
-        ),
+        also=("check_validation_weights_are_repetition",),
     ),
+    Mutant(RoundsFewRowsOtherwise(), "check_predictions_are_made_row_by_row"),
     Mutant(
         SeedsEachThread(),
         "check_fits_in_threads_do_not_disturb_each_other",

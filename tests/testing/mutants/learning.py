@@ -175,10 +175,10 @@ class ForgetsEval(ClassifierLearner):
     def network(self, spec):
         return layers(spec)
 
-    def _forward(self, X):
+    def _forward(self, X, n_rows):
         self.net_.module_.train()
         try:
-            return super()._forward(X)
+            return super()._forward(X, n_rows)
         finally:
             self.net_.module_.eval()
 
@@ -208,9 +208,9 @@ class RecordsGradientsInPredict(RegressorLearner):
     def network(self, spec):
         return layers(spec)
 
-    def _forward(self, X):
+    def _forward(self, X, n_rows):
         with torch.inference_mode(mode=False), torch.enable_grad():
-            return super()._forward(X)
+            return super()._forward(X, n_rows)
 
 
 class TakesSigmoidsForProbabilities(ClassifierLearner):
