@@ -320,6 +320,7 @@ for name, learner in all_learners():
 """
 
 
+@pytest.mark.takes_long("fits every learner, in a process with other kernels")
 @pytest.mark.parametrize(
     "setting",
     [*IN_EACH_RUN, *(pytest.param(one, marks=pytest.mark.slow) for one in SLOW)],

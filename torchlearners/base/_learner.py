@@ -1,14 +1,12 @@
-"""The walk of the data through `fit` and `predict`, shared by all learners."""
+"""The walk of the data through `fit`, shared by all learners."""
 
 from __future__ import annotations
 
-from itertools import accumulate
 from typing import Any, ClassVar
 
 import numpy as np
 import torch
 from sklearn.base import clone
-from sklearn.utils.validation import check_is_fitted
 from torch import nn
 
 from torchlearners._compat import CallbackSupportMixin, callback_teardown
@@ -29,6 +27,7 @@ from torchlearners.base._control import (
 )
 from torchlearners.base._hooks import TrainingHooks
 from torchlearners.base._identity import data_identity, training_identity
+from torchlearners.base._outputs import NetworkOutputs
 from torchlearners.base._parameters import ATTRIBUTES, LearnerParameters
 from torchlearners.base._rows import (
     Rows,
@@ -59,10 +58,8 @@ from torchlearners.training import (
     Criterion,
     Net,
     TensorData,
-    Trial,
     automatic_batch_size,
     build_loss,
-    inference,
     load_net_state,
     net_state,
     no_autocast,
@@ -76,7 +73,12 @@ _EARLY_STOPPING_ROWS = 200
 
 
 class TorchLearner(
-    PlainState, CallbackSupportMixin, NetworkViews, TrainingHooks, LearnerParameters
+    PlainState,
+    CallbackSupportMixin,
+    NetworkViews,
+    NetworkOutputs,
+    TrainingHooks,
+    LearnerParameters,
 ):
     """Base of every learner; a new one declares parameters and writes `network`.
 
@@ -450,61 +452,6 @@ class TorchLearner(
                 if name != "callbacks"
             },
         }
-
-    # The walk through predict.
-
-    def _outputs(self, X: Any) -> np.ndarray:
-        """Return the network's outputs, float32 of shape (n_samples, n_outputs)."""
-        parts = self._output_parts(X)
-        return parts[0] if len(parts) == 1 else np.concatenate(parts)
-
-    def _output_parts(self, X: Any) -> list[np.ndarray]:
-        """Return the network's outputs for each block of rows."""
-        if not self._is_plain(X):
-            check_is_fitted(self)
-            X = self._columns.check(self, X, reset=False)
-        net, most = self.net_, self.predict_batch_size
-        most = net.evaluation_batch_size if most == "auto" else int(most)
-        with inference(net.device):
-            blocks = net.row_blocks_with(self.n_threads)
-            sizes = blocks.cut(X.shape[0], most, lambda: self._trial(X))
-            with blocks.products():
-                if len(sizes) == 1:
-                    return [self._forward(X, sizes[0])]
-                ends = zip(accumulate(sizes), sizes, strict=True)
-                return [self._forward(X[end - n : end], n) for end, n in ends]
-
-    def _trial(self, X: Any) -> Trial:
-        """Return the network and rows like those of X, to find sizes of blocks."""
-        rows = self._schema.trial_rows(self._columns.matrix(X[:64]))
-        return Trial(self.net_.module_, rows.to(self.net_.device), self._computed)
-
-    def _forward(self, X: Any, n_rows: int) -> np.ndarray:
-        """Return outputs of rows, in a block that is filled up with rows of zeros."""
-        X = self._columns.matrix(X)
-        rows = self._schema.tensor(X, n_rows).to(self.net_.device)
-        outputs = self._computed(self.net_.module_, rows)
-        return outputs.numpy(force=True)[: X.shape[0]]
-
-    def _computed(self, module: Any, rows: torch.Tensor) -> torch.Tensor:
-        with torch_threads(self._threads(self.net_, len(rows))):
-            return self._network_outputs(module, rows)
-
-    def _network_outputs(self, module: Any, rows: torch.Tensor) -> torch.Tensor:
-        outputs: torch.Tensor = self.net_.compute(module, rows)
-        return outputs
-
-    def _is_plain(self, X: Any) -> bool:
-        """Tell in well under a microsecond that X needs no further checks."""
-        return (
-            type(X) is np.ndarray
-            and X.ndim == 2
-            and X.dtype in (np.float64, np.float32)
-            and X.shape[1] == getattr(self, "n_features_in_", None)
-            and len(X) > 0
-            and not hasattr(self, "feature_names_in_")
-            and hasattr(self, "net_")
-        )
 
     def __sklearn_tags__(self) -> Any:
         tags = super().__sklearn_tags__()
