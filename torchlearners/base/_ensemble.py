@@ -113,7 +113,7 @@ class EnsembleLearner(TorchLearner):
             )
         before = dict(self.__dict__)
         try:
-            with callback_teardown(self):
+            with torch_defaults(), callback_teardown(self):
                 self._fit_members(X, y, sample_weight, validation, groups, how)
         except BaseException:
             self.__dict__.clear()
@@ -187,7 +187,6 @@ class EnsembleLearner(TorchLearner):
         net = members[0].net_
         n_threads = self._threads(net, net.batch_size)
         with (
-            torch_defaults(),
             torch.inference_mode(mode=False),
             torch.enable_grad(),
             torch_threads(n_threads),
