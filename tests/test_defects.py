@@ -277,7 +277,7 @@ def test_defect_12_progress_speaks_of_validation_only_where_there_is_any(validat
     )
     with redirect_stderr(io.StringIO()) as shown:
         learner.fit(X, y)
-    assert "epoch 2/2" in shown.getvalue()
+    assert " 2/2 " in shown.getvalue()
     assert ("valid" in shown.getvalue()) == validates
 
 

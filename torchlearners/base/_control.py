@@ -11,6 +11,7 @@ from torch import nn
 from torchlearners.callbacks import (
     Checkpoint,
     EarlyStopping,
+    EpochTable,
     Freeze,
     Measures,
     Progress,
@@ -95,7 +96,7 @@ def add_watching_callbacks(
         bridge = SklearnCallbacks(estimator=learner, fitted=fitted, **given)
         watching.append(("sklearn", bridge.initialize()))
     if learner.verbose:
-        progress = Progress(when="always" if learner.verbose > 1 else "auto")
+        progress = EpochTable() if learner.verbose > 1 else Progress()
         watching.append(("progress", progress.initialize()))
     n_checkpoints = sum(isinstance(c, Checkpoint) for _, c in net.callbacks_)
     place = len(net.callbacks_) - n_checkpoints

@@ -303,8 +303,9 @@ class LearnerParameters(Parameters, BaseEstimator):
     verbose: int = param(
         default=0,
         check=["verbose"],
-        doc="1 shows a live line with epoch, losses, measures and time left, unless "
-        "standard error is a file or a pipe; 2 shows it there too.",
+        doc="1 shows a live line with time left, epoch, losses and measures, unless "
+        "standard error is a file or a pipe; 2 writes a table there, a row for each "
+        "epoch.",
     )
 
     def auto_values(self) -> dict[str, Any]:

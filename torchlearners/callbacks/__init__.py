@@ -17,6 +17,7 @@ from torchlearners.callbacks._decays import (
     Step,
 )
 from torchlearners.callbacks._early_stopping import EarlyStopping
+from torchlearners.callbacks._epoch_table import EpochTable
 from torchlearners.callbacks._freeze import Freeze, GradualUnfreeze, Unfreeze
 from torchlearners.callbacks._function import FunctionCallback, callback
 from torchlearners.callbacks._history_log import JsonLines, history_frame
@@ -50,6 +51,7 @@ __all__ = [
     "Cosine",
     "CosineWarmRestarts",
     "EarlyStopping",
+    "EpochTable",
     "Exponential",
     "FlatCosine",
     "Freeze",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.util
 import sys
 from typing import Any, Literal
 
@@ -9,16 +10,20 @@ from skorch import NeuralNet
 from skorch.callbacks import Callback
 
 from torchlearners._compat import BaseEstimator
+from torchlearners.callbacks._epoch_table import epoch_numbers
 from torchlearners.params import Parameters, one_of, param
 
-_SUFFIXES = ("_best", "_count", "_size")
+# Where nothing tells how wide a line may be.
+_COLUMNS = 80
 
 
 class Progress(Parameters, BaseEstimator, Callback):
-    """Show epoch, losses, measures and the time left in one line that is rewritten.
+    """Show the time left, epoch, losses and measures in one line that is rewritten.
 
-    A learner with ``verbose=1`` adds it by itself. The line goes to standard error;
-    in a notebook it is a bar. It is for people: `JsonLines` writes for programs.
+    A learner with ``verbose=1`` adds it by itself. The line goes to standard error, and
+    is cut to the width of the terminal. In a notebook it is a bar where ipywidgets is
+    installed, else the same line. It is for people: `EpochTable` is for log files, and
+    `JsonLines` writes for programs.
 
     {parameters}
 
@@ -43,18 +48,22 @@ class Progress(Parameters, BaseEstimator, Callback):
 
     def on_train_begin(self, net: NeuralNet, **kwargs: Any) -> None:
         """Open the line."""
-        # Looks for a notebook, which takes time that silent fits should not pay.
-        from tqdm.auto import tqdm
-
-        in_notebook = any(c.__module__ == "tqdm.notebook" for c in tqdm.__mro__)
-        if self.when == "auto" and not in_notebook and not sys.stderr.isatty():
+        in_notebook = _in_notebook()
+        on_terminal = sys.stderr.isatty()
+        if self.when == "auto" and not (in_notebook or on_terminal):
             return
+        # tqdm.auto would look for widgets too, and warn where there are none.
+        if in_notebook and importlib.util.find_spec("ipywidgets") is not None:
+            from tqdm.notebook import tqdm
+        else:
+            from tqdm import tqdm
         self._line_ = tqdm(
             total=net.max_epochs,
-            bar_format="epoch {n_fmt}/{total_fmt} |{bar:12}| {desc} "
-            "[{elapsed}<{remaining}]",
-            dynamic_ncols=True,
-            file=None if in_notebook else sys.stderr,
+            bar_format="{remaining} left, epoch {n_fmt}/{total_fmt} |{bar:12}| {desc}",
+            ncols=_COLUMNS,
+            dynamic_ncols=on_terminal,
+            # A notebook paints what standard error gets in the colour of errors.
+            file=sys.stdout if in_notebook else sys.stderr,
         )
 
     def on_epoch_end(self, net: NeuralNet, **kwargs: Any) -> None:
@@ -76,9 +85,11 @@ class Progress(Parameters, BaseEstimator, Callback):
         return {**self.__dict__, "_line_": None}
 
 
+def _in_notebook() -> bool:
+    get_shell = getattr(sys.modules.get("IPython"), "get_ipython", None)
+    shell = get_shell and get_shell()
+    return "IPKernelApp" in getattr(shell, "config", {})
+
+
 def _summary(row: dict[str, Any]) -> str:
-    return ", ".join(
-        f"{key}={value:.4g}"
-        for key, value in row.items()
-        if key.startswith(("train_", "valid_")) and not key.endswith(_SUFFIXES)
-    )
+    return ", ".join(f"{k}={value:.4g}" for k, value in epoch_numbers(row).items())
