@@ -14,6 +14,7 @@ from scipy.sparse import csr_matrix, hstack, issparse
 
 from torchlearners.data._categorical_features import categorical_columns
 from torchlearners.data._checks import LARGEST, check_features, check_range
+from torchlearners.data._known_frame import EncodedRows, KnownFrame
 from torchlearners.data._levels import coded, learned_levels, occurring, plain
 from torchlearners.data._row_selection import (
     BLOCK_VALUES,
@@ -81,6 +82,7 @@ class ColumnEncoder:
         self._numeric = [i for i, kind in kinds if kind != "category"]
         self._coded = [i for i, kind in enumerate(self.kinds) if kind == "category"]
         self._passes = not (self.takes_objects or self.indicators)
+        self._known_frame: KnownFrame | None = None
 
     @property
     def takes_objects(self) -> bool:
@@ -137,9 +139,18 @@ class ColumnEncoder:
         Returns
         -------
         X or (X, y)
-            See `check_features`.
+            See `check_features`. A few rows of a DataFrame with the columns and dtypes
+            of the one before are encoded already.
         """
-        return check_features(learner, X, y, reset=reset, columns=self)
+        if reset or not isinstance(y, str):
+            return check_features(learner, X, y, reset=reset, columns=self)
+        known = self._known_frame
+        matrix = None if known is None else known.matrix(X)
+        if matrix is not None:
+            return matrix.view(EncodedRows)
+        checked = check_features(learner, X, reset=False, columns=self)
+        self._known_frame = KnownFrame.of(X, self)
+        return checked
 
     def fit(
         self,
@@ -248,6 +259,8 @@ n_categorical)
         ValueError
             Where a column holds another kind of values than in `fit`, or infinity.
         """
+        if isinstance(X, EncodedRows):
+            return X.view(np.ndarray)
         dense = isinstance(X, np.ndarray)
         sparse = not dense and issparse(X)
         numeric = X.dtype.kind in "fiub" if dense else sparse

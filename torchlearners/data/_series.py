@@ -58,7 +58,7 @@ class ArrayColumn:
     def missing(self) -> np.ndarray:
         """Return a bool for each row."""
         if self.dtype.kind == "O":
-            return np.array([_is_missing(v) for v in self.array], dtype=bool)
+            return np.array([is_missing(v) for v in self.array], dtype=bool)
         # NaN and NaT are not what they are.
         return np.asarray(self.array != self.array)
 
@@ -205,7 +205,7 @@ def _without_missing(
     codes: np.ndarray, values: list[Any]
 ) -> tuple[np.ndarray, list[Any]]:
     """Return codes with -1 for those of missing values."""
-    missing = np.array([_is_missing(value) for value in values], dtype=bool)
+    missing = np.array([is_missing(value) for value in values], dtype=bool)
     return np.where(missing[codes], -1, codes) if missing.any() else codes, values
 
 
@@ -222,7 +222,17 @@ def _factorized_in_polars(series: Any) -> tuple[np.ndarray, list[Any]]:
     return np.asarray(codes), list(series.dtype.categories)
 
 
-def _is_missing(value: Any) -> bool:
+def is_missing(value: Any) -> bool:
+    """Tell whether an object stands for a missing value.
+
+    Parameters
+    ----------
+    value : object
+
+    Returns
+    -------
+    bool
+    """
     if value is None:
         return True
     try:
