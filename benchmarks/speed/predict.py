@@ -1,4 +1,4 @@
-"""Prediction: one row against scikit-learn's MLP, many rows against the bare module."""
+"""Prediction: one row and many, against scikit-learn's MLP and the bare module."""
 
 import warnings
 
@@ -19,6 +19,9 @@ def measure(rounds: int) -> list[dict[str, object]]:
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", ConvergenceWarning)
         same = SklearnClassifier((128, 128), max_iter=2).fit(X, y)
+        single_peer = SklearnClassifier((128, 128), max_iter=2).fit(
+            X.astype(np.float32), y
+        )
         default = SklearnClassifier(max_iter=2).fit(X, y)
     one = X[:1]
     rows = [
@@ -31,6 +34,40 @@ def measure(rounds: int) -> list[dict[str, object]]:
         )
         for peer in (same, default)
     ]
+    usual = MLPClassifier(max_epochs=2, random_state=0).fit(X, y)
+    rows.append(
+        ratio(
+            "predict one row by the default MLP, against scikit-learn's",
+            1.5,
+            lambda: cpu_seconds(lambda: usual.predict(one), 200),
+            lambda: cpu_seconds(lambda: default.predict(one), 200),
+            rounds,
+        )
+    )
+    single = rng.normal(size=(5000, 20)).astype(np.float32)
+    rows.append(
+        ratio(
+            "predict 5,000 float32 rows, against scikit-learn's MLP (128, 128)",
+            0.7,
+            lambda: cpu_seconds(lambda: ours.predict(single), 5),
+            lambda: cpu_seconds(lambda: single_peer.predict(single), 5),
+            rounds,
+        )
+    )
+
+    def predict_first():
+        ours.net_.row_blocks.clear()
+        ours.predict(single)
+
+    rows.append(
+        ratio(
+            "first prediction of 5,000 rows, which tries blocks, against later ones",
+            2.0,
+            lambda: cpu_seconds(predict_first, 5),
+            lambda: cpu_seconds(lambda: ours.predict(single), 5),
+            rounds,
+        )
+    )
     many = rng.normal(size=(100_000, 20))
     tensor = torch.from_numpy(many.astype(np.float32))
     module = ours.net_.module_

@@ -236,3 +236,24 @@ def test_another_shape_is_refused(module, shape):
         ArchitectureError, match=r"takes a tensor of shape \(batch, 3\)"
     ):
         module(3)(torch.zeros(shape))
+
+
+def test_bins_follow_their_edges():
+    """They are kept from call to call, but not past a change of the edges."""
+    rows = torch.randn(50, 2, generator=torch.Generator().manual_seed(0))
+    other = PiecewiseLinearEncoding(2, 6)
+    other.fit_to(3 * rows)
+    encoding = PiecewiseLinearEncoding(2, 6)
+    encoding(rows)
+    encoding.load_state_dict(other.state_dict())
+    assert torch.equal(encoding(rows), other(rows))
+    encoding.edges = 2 * encoding.edges  # which is exact
+    assert torch.equal(encoding(2 * rows), other(rows))
+
+
+def test_bins_seen_in_a_prediction_serve_in_training():
+    embedding = PiecewiseLinearEmbedding(2)
+    with torch.inference_mode():
+        embedding(torch.zeros(1, 2))
+    embedding(torch.zeros(1, 2, requires_grad=True)).sum().backward()
+    assert embedding.linear.weight.grad is not None

@@ -98,7 +98,11 @@ class NTKLinear(ShowsArguments):
 
     def forward(self, x: Tensor) -> Tensor:
         """Return (batch, ..., out_features) for `x` (batch, ..., in_features)."""
-        return F.linear(x, self.weight * self.in_features**-0.5, self.bias)
+        factor = self.in_features**-0.5
+        if self.bias is None or x.ndim != 2:
+            return F.linear(x, self.weight * factor, self.bias)
+        # The product is scaled as it is made, and the weights are not copied.
+        return torch.addmm(self.bias, x, self.weight.t(), alpha=factor)
 
 
 class ScaleFeatures(ShowsArguments):

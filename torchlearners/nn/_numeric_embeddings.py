@@ -113,12 +113,28 @@ class PiecewiseLinearEncoding(ShowsArguments):
     def forward(self, x: Tensor) -> Tensor:
         """Return (batch, n_features, n_bins) for `x` (batch, n_features)."""
         check_shape(self, x, "batch", self.n_features)
-        left, right = self.edges[:, :-1], self.edges[:, 1:]
-        width = right - left
-        scale = width.reciprocal().masked_fill(width == 0, 0)
-        one = self.edges.new_ones(())  # a bare 1 would have torch's default dtype
-        upper = torch.where(right < self.edges[:, -1:], one, math.inf)
+        left, scale, upper = self._bins()
         return ((x.unsqueeze(-1) - left) * scale).clamp(self.lower, upper)
+
+    def _bins(self) -> tuple[Tensor, Tensor, Tensor]:
+        """Return left ends, reciprocal widths and largest values of the bins."""
+        edges = self.edges
+        if edges.is_inference():  # of which torch does not count the changes
+            return _bins_between(edges)
+        known, n_changes, bins = self.__dict__.get("_known_bins", (None, 0, None))
+        if known is not edges or n_changes != edges._version:
+            with torch.inference_mode(mode=False):
+                bins = _bins_between(edges)
+            self.__dict__["_known_bins"] = edges, edges._version, bins
+        return bins
+
+
+def _bins_between(edges: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+    left, right = edges[:, :-1], edges[:, 1:]
+    width = right - left
+    scale = width.reciprocal().masked_fill(width == 0, 0)
+    one = edges.new_ones(())  # a bare 1 would have torch's default dtype
+    return left, scale, torch.where(right < edges[:, -1:], one, math.inf)
 
 
 class PiecewiseLinearEmbedding(ShowsArguments):
