@@ -359,3 +359,24 @@ def test_scaled_values_end_where_float32_holds_their_squares(scaling):
     for bad in (np.inf, -np.inf):
         with pytest.raises(ValueError, match="infinity"):
             schema.tensor(np.array([[bad, 3.0]]))
+
+
+# trial_rows
+
+
+def test_rows_to_try_a_network_with_differ_where_columns_are_scaled():
+    rows = np.array([[5.0, 7.0, 2.0], [5.0, 7.0, 3.0]])
+    schema = Schema(n_scaled=2).fit(rows, None)
+    tried = schema.trial_rows(rows, 21)
+    assert tried.shape == (21, 3)
+    assert tried.dtype == torch.float32
+    assert len(tried[:, :2].unique(dim=0)) == 21
+    # Codes are those of the rows at hand, in turn.
+    assert tried[:4, 2].tolist() == [2, 3, 2, 3]
+    assert torch.equal(tried, schema.trial_rows(rows, 21))
+
+
+def test_rows_to_try_a_network_with_are_those_at_hand_where_nothing_is_scaled():
+    rows = np.array([[5.0, 7.0], [1.0, 2.0]])
+    schema = Schema(scaling=None).fit(rows, None)
+    assert schema.trial_rows(rows).tolist() == rows.tolist()

@@ -6,6 +6,8 @@ more, where such a kernel would round otherwise.
 
 import inspect
 import pickle
+import threading
+from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 import pytest
@@ -20,6 +22,7 @@ from torchlearners.graph import Head, ReLU
 from torchlearners.graph import Linear as LinearNode
 from torchlearners.training import RowBlocks, Trial, torch_threads
 from torchlearners.training import _row_blocks as row_blocks
+from torchlearners.training import _threads as threads
 
 ROWS = torch.randn(64, 4, generator=torch.Generator().manual_seed(0))
 
@@ -236,6 +239,38 @@ def test_a_nan_is_no_difference():
     blocks = RowBlocks(4096)
     cut(1, module, blocks=blocks)
     assert not blocks.float64
+
+
+@pytest.mark.parametrize("kernel", [(odd_places,)], indirect=True, ids=name_of)
+@pytest.mark.usefixtures("kernel")
+def test_calls_in_threads_choose_one_reference():
+    module, start = layers(), threading.Barrier(4)
+    for _ in range(5):
+        blocks = RowBlocks(4096)
+
+        def in_thread(n_rows, blocks=blocks):
+            start.wait()
+            return cut(n_rows, module, blocks=blocks), blocks.float64
+
+        with ThreadPoolExecutor(4) as pool:
+            found = list(pool.map(in_thread, (1, 3, 70, 1)))
+        assert found == [([4], True), ([4], True), ([96], True), ([4], True)]
+
+
+def test_blocks_on_two_threads_round_as_those_on_one(monkeypatch):
+    X = np.random.RandomState(0).normal(size=(300, 10))
+    learner = MLPClassifier(preset="simple", max_epochs=1, random_state=0)
+    learner.fit(X, np.arange(300) % 3)
+    work = 100 * learner.net_.n_weights
+    monkeypatch.setattr(threads, "_SMALL_WORK", work)  # of 100 rows, on one thread
+    one = learner.predict_proba(X[:1])
+    few = learner.predict_proba(X[10:60])
+    with torch_threads(2):
+        whole = learner.predict_proba(X)
+        assert_array_equal(learner.predict_proba(X[:1]), whole[:1])
+        assert_array_equal(learner.predict_proba(X[10:60]), whole[10:60])
+    assert_array_equal(one, whole[:1])
+    assert_array_equal(few, whole[10:60])
 
 
 def test_what_was_found_stays_in_its_process():

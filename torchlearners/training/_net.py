@@ -161,12 +161,13 @@ class Net(Steps):
         RowBlocks
         """
         threads = n_threads, torch.get_num_threads()
-        if threads not in self.row_blocks:
+        known = self.row_blocks.get(threads)
+        if known is None:
             most = self.evaluation_batch_size
             if self.device.type == "cpu":  # what more rows compute leaves its caches
                 most = min(most, 1024)
-            self.row_blocks[threads] = RowBlocks(most)
-        return self.row_blocks[threads]
+            known = self.row_blocks.setdefault(threads, RowBlocks(most))
+        return known
 
     @property
     def _default_callbacks(self) -> list[Any]:

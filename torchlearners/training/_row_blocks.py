@@ -8,6 +8,7 @@ other is therefore tried, with the fitted network itself, in the process that pr
 from __future__ import annotations
 
 import math
+import threading
 from collections import OrderedDict
 from collections.abc import Callable
 from contextlib import AbstractContextManager, nullcontext
@@ -77,6 +78,7 @@ class RowBlocks:
         self._sizes = fitting or [int(_SIZES[0])]
         self._n_reference = max(s for s in self._sizes if s <= _REFERENCE)
         self._agree: dict[int, bool] = {}
+        self._lock = threading.Lock()  # of the choice of a reference
         self._rows: Tensor
         self._expected: _Found
         self.looks_across = self.float64 = False
@@ -99,7 +101,9 @@ class RowBlocks:
         """
         trial = _Once(trial)
         if not self._agree:
-            self._begin(trial())
+            with self._lock:
+                if not self._agree:
+                    self._begin(trial())
         if self.looks_across:
             return [min(most, n_rows - i) for i in range(0, n_rows, most)]
         blocks = []
@@ -152,6 +156,7 @@ class RowBlocks:
             self._sizes = [n]
         smallest = self._compared(self._sizes[0], trial)
         self.looks_across = _OTHER in (compared, smallest)
+        # Last, as it tells other threads that all is chosen.
         self._agree = {self._sizes[0]: smallest == _EQUAL, n: True}
 
     def _compared(self, size: int, trial: Trial) -> int:
