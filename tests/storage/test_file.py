@@ -312,3 +312,15 @@ def test_a_hostile_header_is_refused(tmp_path, inner):
     header = {"__metadata__": {"torchlearners": start + inner}}
     forge(tmp_path / "hostile", header)
     assert_refused(tmp_path / "hostile", "is not put together like a file of")
+
+
+def test_a_file_of_more_values_than_memory_should_hold_is_refused(
+    tmp_path, monkeypatch
+):
+    monkeypatch.setattr("torchlearners.storage._layout._MAX_ITEMS", 1000)
+    path = tmp_path / "many"
+    with pytest.raises(ValueError, match="more than 1,000 values outside of arrays"):
+        write_state(path, [[]] * 1000, kind="test")
+    assert not path.exists()
+    forge(path, forged([[]] * 1000))
+    assert_refused(path, "holds more than 1,000 values outside of arrays")

@@ -1,13 +1,14 @@
 import pytest
 from mutants.persistence import (
     KeepsData,
+    LosesGenerator,
     LosesHistory,
-    LosesOptimizer,
     LosesScaling,
     LosesUnfittedParameter,
     SharesWeights,
     Storable,
     StoresModule,
+    StoresOptimizer,
 )
 from sound import FOREIGN, cases_of, checks_of
 from torch import nn
@@ -32,7 +33,8 @@ def test_a_foreign_estimator_is_told_what_it_lacks(check, learner):
     [
         (LosesScaling(), "stored_learner_is_the_same", "pickle .* predicts other"),
         (LosesHistory(), "stored_learner_is_the_same", r"history_ .* is \[\] after"),
-        (LosesOptimizer(), "stored_learner_goes_on_training", "optimizer"),
+        (LosesGenerator(), "stored_learner_goes_on_training", "generator"),
+        (StoresOptimizer(), "pickle_holds_no_optimizer", "optimizer=False"),
         (SharesWeights(), "deepcopy_is_isolated", "__deepcopy__"),
         (LosesUnfittedParameter(), "unfitted_learner_is_stored", "in pickle, and was"),
         (KeepsData(), "pickle_holds_no_training_data", "_keeps_training_data"),

@@ -20,7 +20,9 @@ from torchlearners.base._control import holds_checkpoint
 from torchlearners.base._folds import Folds
 from torchlearners.base._learner import TorchLearner
 from torchlearners.base._parameters import ATTRIBUTES
+from torchlearners.base._state import check_format, stored_by
 from torchlearners.params import optional, param, positive_int
+from torchlearners.storage import restoring
 from torchlearners.training import (
     StackedNets,
     no_autocast,
@@ -291,16 +293,21 @@ class EnsembleLearner(TorchLearner):
         state = {k: v for k, v in vars(self).items() if k not in again}
         state["callbacks"] = fresh_callbacks(state["callbacks"])
         state["members_"] = [member.__getstate__() for member in members]
+        state["_stored_by"] = stored_by()
         return state
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         if not state.get("members_"):
             super().__setstate__(state)
             return
+        name = f"the {type(self).__name__}"
         members = []
-        for saved in state["members_"]:
-            member = type(self).__new__(type(self))
-            member.__setstate__(saved)
-            members.append(member)
+        with restoring(name):
+            check_format(name, state.get("_stored_by"))
+            for saved in state["members_"]:
+                member = type(self).__new__(type(self))
+                member.__setstate__(saved)
+                members.append(member)
         self.__dict__.update(self._learned_by(members[0]))
         self.__dict__.update({**state, "members_": members})
+        self.__dict__.pop("_stored_by", None)

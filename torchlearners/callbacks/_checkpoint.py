@@ -15,7 +15,7 @@ from skorch.callbacks import Callback
 from torchlearners._compat import BaseEstimator
 from torchlearners.exceptions import CheckpointWarning, StorageError
 from torchlearners.params import Parameters, boolean, one_of, param, positive_int
-from torchlearners.storage import read_state, sweep, write_state
+from torchlearners.storage import read_state, restoring, sweep, write_state
 from torchlearners.training import training_state
 
 _NAME = re.compile(r"checkpoint-(\d+)\.safetensors")
@@ -174,7 +174,7 @@ def read_checkpoint(source: str | Path) -> dict[str, Any] | None:
     """
     source = Path(source)
     if source.is_file() or source.suffix == ".safetensors":
-        return read_state(source, kind="checkpoint")
+        return _read(source)
     found = checkpoints(source)
     if not found:
         # A hidden file may be what a killed run left of its first checkpoint.
@@ -186,10 +186,19 @@ def read_checkpoint(source: str | Path) -> dict[str, Any] | None:
         return None
     *older, newest = found.values()
     try:
-        return read_state(newest, kind="checkpoint")
+        return _read(newest)
     except StorageError as error:
         advice = f" The one before it is {older[-1]}." if older else ""
         raise StorageError(f"{error}{advice}") from error
+
+
+def _read(path: Path) -> dict[str, Any]:
+    state = read_state(path, kind="checkpoint")
+    with restoring(f"the checkpoint {path}"):
+        return {
+            "identity": {"seed": state["identity"]["seed"], **state["identity"]},
+            "training": {**state["training"]},
+        }
 
 
 def check_identity(then: dict[str, Any], now: dict[str, Any], source: Any) -> None:

@@ -36,6 +36,8 @@ _DIGEST = slice(8 + len(_START), 8 + len(_START) + 64)
 _BLANK = "0" * 64
 _FIRST = {"sha256": _BLANK, "format": _FORMAT, "min_reader": _MIN_READER}
 _MAX_HEADER = 100_000_000  # bytes; safetensors readers take no longer one
+# Lists, dicts and values outside of arrays; each takes up to a hundred bytes of memory.
+_MAX_ITEMS = 4_000_000
 _CHUNK = 1 << 20  # bytes
 
 _DTYPES = {name: np.dtype(dtype) for dtype, name in SAFETENSORS_DTYPES.items()}
@@ -71,6 +73,11 @@ def _header(metadata: dict[str, Any], arrays: list[tuple[str, np.ndarray]]) -> b
         }
         position += array.nbytes
     text = _json(header)
+    if _n_items(text.encode("ascii")) > _MAX_ITEMS:
+        raise ValueError(
+            f"There are more than {_MAX_ITEMS:,} values outside of arrays, which is "
+            "more than a file can hold. Turn long lists of numbers into numpy arrays."
+        )
     length = -(-len(text) // 8) * 8  # the arrays start at a multiple of 8
     if length > _MAX_HEADER:
         raise ValueError(
@@ -79,6 +86,11 @@ def _header(metadata: dict[str, Any], arrays: list[tuple[str, np.ndarray]]) -> b
             "numpy arrays."
         )
     return length.to_bytes(8, "little") + text.ljust(length).encode("ascii")
+
+
+def _n_items(text: bytes) -> int:
+    """Return how many values a JSON text has at most."""
+    return text.count(b",") + text.count(b"[") + text.count(b"{")
 
 
 def _json(value: Any) -> str:
@@ -147,7 +159,14 @@ def read_header(file: BufferedReader) -> tuple[dict[str, Any], dict[str, Any]]:
     """Return our metadata and the entries of the arrays, in their order."""
     file.seek(0)
     length = int.from_bytes(file.read(8), "little")
-    header = json.loads(file.read(length))
+    text = file.read(length)
+    if _n_items(text) > _MAX_ITEMS:
+        raise StorageError(
+            f"{file.name} holds more than {_MAX_ITEMS:,} values outside of arrays, "
+            "which would take too much memory. torchlearners writes no such file."
+        )
+    header = json.loads(text)
+    del text
     metadata = json.loads(header.pop("__metadata__")["torchlearners"])
     if metadata["min_reader"] > _FORMAT:
         raise StorageError(

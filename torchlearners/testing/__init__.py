@@ -193,6 +193,7 @@ from torchlearners.testing._optimizers import (
 )
 from torchlearners.testing._persistence import (
     check_deepcopy_is_isolated,
+    check_pickle_holds_no_optimizer,
     check_pickle_holds_no_training_data,
     check_pickle_is_plain_data,
     check_stored_learner_goes_on_training,
@@ -424,6 +425,7 @@ __all__ = [
     "check_overfits_eight_rows",
     "check_pandas_frame_equals_array",
     "check_partial_fit_trains_one_epoch",
+    "check_pickle_holds_no_optimizer",
     "check_pickle_holds_no_training_data",
     "check_pickle_is_plain_data",
     "check_pieces_of_a_batch_of_one_row",

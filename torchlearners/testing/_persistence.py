@@ -61,13 +61,15 @@ def check_stored_learner_is_the_same(name: str, learner: Any) -> None:
 
 @torch_check(predicts)
 def check_stored_learner_goes_on_training(name: str, learner: Any) -> None:
-    """Check that training goes on after storing as if nothing had happened.
+    """Check that training goes on after storing, with a new optimizer.
 
-    Bit for bit: the state of optimizer and random generator is kept too.
+    Bit for bit: history and random generator are kept too, and no learner goes on with
+    what another way of storing has lost.
     """
     X, y = toy(learner)
     fitted = quick(learner, batch_size=16).fit(X, y)
     copies = dict(_copies(fitted))
+    fitted.net_.optimizer_.state.clear()
     expected = weights(fitted.partial_fit(X, y))
     history = history_rows(fitted)
     for way, again in copies.items():
@@ -75,9 +77,9 @@ def check_stored_learner_goes_on_training(name: str, learner: Any) -> None:
         now = weights(again)
         changed = [key for key in expected if not torch.equal(expected[key], now[key])]
         assert not changed, (
-            f"partial_fit of {name} gives other weights after {way} than without it: "
-            f"{changed}. __getstate__ must keep the states of the optimizer and of the "
-            "generator; see torchlearners.training.net_state."
+            f"partial_fit of {name} gives other weights after {way} than with a new "
+            f"optimizer: {changed}. __getstate__ must keep weights and generator, and "
+            "not the optimizer; see torchlearners.training.net_state."
         )
         assert history_rows(again) == history, (
             f"partial_fit of {name} gives another history after {way} than without it."
@@ -140,6 +142,24 @@ def check_pickle_holds_no_training_data(name: str, learner: Any) -> None:
         f"The pickle of {name} has {sizes[0]} bytes after a fit on {few} rows and "
         f"{sizes[1]} after one on {many}: it holds training data. Drop them in "
         "__getstate__, or declare _keeps_training_data = True where predict needs them."
+    )
+
+
+@torch_check(predicts)
+def check_pickle_holds_no_optimizer(name: str, learner: Any) -> None:
+    """Check that the pickle of a learner does not hold the state of its optimizer.
+
+    That takes up to twice the weights, and predictions do without.
+    """
+    X, y = toy(learner)
+    fitted = quick(learner, callbacks=None).fit(X, y)
+    require_fitted(fitted, "net_")
+    before = len(pickle.dumps(fitted))
+    fitted.net_.optimizer_.state.clear()
+    after = len(pickle.dumps(fitted))
+    assert before == after, (
+        f"The pickle of {name} has {before} bytes, and {after} where its optimizer has "
+        "no state: it holds that state. Store net_state(net, optimizer=False)."
     )
 
 

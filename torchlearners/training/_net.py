@@ -23,6 +23,7 @@ from torchlearners.nn import (
     draws_unbound_numbers,
     random_numbers_from,
 )
+from torchlearners.storage import restoring
 from torchlearners.training._batches import Batch, Batches, TensorData
 from torchlearners.training._losses import Criterion
 from torchlearners.training._optimizer_choice import build_optimizer, group_options
@@ -257,7 +258,8 @@ class Net(Steps):
         self.resuming = resume_from is not None
         self.notify("on_train_begin", X=train.X, y=train.y)
         if resume_from is not None:
-            load_training_state(self, resume_from)
+            with restoring("the checkpoint"):
+                load_training_state(self, resume_from)
         else:
             # A callback may have loaded epochs, as skorch's LoadInitState.
             self.epochs_before = len(self.history)

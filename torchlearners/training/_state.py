@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from operator import index
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
 from skorch.history import History
 
-from torchlearners.exceptions import ArchitectureError
+from torchlearners.exceptions import ArchitectureError, StorageError
 
 if TYPE_CHECKING:
     from torchlearners.training._net import Net
@@ -45,13 +46,16 @@ def to_tensors(value: Any) -> Any:
     return value
 
 
-def net_state(net: Net) -> dict[str, Any]:
+def net_state(net: Net, *, optimizer: bool = True) -> dict[str, Any]:
     """Return weights, optimizer state, history and generator as plain data.
 
     Parameters
     ----------
     net : Net
         An initialized net.
+    optimizer : bool, default=True
+        Whether the state of the optimizer, up to twice the weights, is in it. Training
+        that goes on without it begins as a new optimizer does.
 
     Returns
     -------
@@ -67,7 +71,7 @@ def net_state(net: Net) -> dict[str, Any]:
     >>> net_state(learner.net_)["module"]
     {'value': array([...], dtype=float32)}
     """
-    states = net.optimizer_.state_dict()["state"]
+    states = net.optimizer_.state_dict()["state"] if optimizer else {}
     names = _optimized_names(net)
     return {
         "module": to_plain(dict(net.module_.state_dict())),
@@ -98,6 +102,8 @@ def load_net_state(net: Net, state: dict[str, Any]) -> Net:
     ------
     ArchitectureError
         Where the weights are those of another network.
+    StorageError
+        Where a weight is NaN.
 
     Examples
     --------
@@ -116,8 +122,14 @@ def load_net_state(net: Net, state: dict[str, Any]) -> Net:
                 f"but its parameters now ask for {now.get(name)}. Set the "
                 "parameters back, or fit anew with warm_start=False."
             )
-    net.module_.load_state_dict(weights)
     parameters = dict(net.module_.named_parameters())
+    for name in parameters:
+        if weights[name].isnan().any():
+            raise StorageError(
+                f"The stored weight '{name}' is NaN in places, as no training leaves "
+                "it. Use an older copy, or fit anew."
+            )
+    net.module_.load_state_dict(weights)
     if state["optimizer_class"] == type(net.optimizer_).__name__:
         saved = {
             name: _laid_out_as(parameters[name], to_tensors(state))
@@ -130,7 +142,7 @@ def load_net_state(net: Net, state: dict[str, Any]) -> Net:
                 "param_groups": net.optimizer_.state_dict()["param_groups"],
             }
         )
-    net.history_ = History(state["history"])
+    net.history_ = History({**row, "epoch": row["epoch"]} for row in state["history"])
     net.generator.set_state(to_tensors(state["generator"]))
     if net.device_generator is not net.generator:
         saved_generator = to_tensors(state["device_generator"])
@@ -206,13 +218,24 @@ def load_training_state(net: Net, state: dict[str, Any]) -> None:
     for group, saved in zip(
         net.optimizer_.param_groups, state["param_groups"], strict=True
     ):
+        _check_numbers(group, saved)
         group.update(saved)
-    net.epochs_before = state["epochs_before"]
+    epochs_before = index(state["epochs_before"])
+    if not 0 <= epochs_before <= len(net.history):
+        raise ValueError(f"epochs_before={epochs_before} of {len(net.history)} epochs")
+    net.epochs_before = epochs_before
     # Early stopping is for good; a time limit or a user's wish was for that call.
     net.stop_training = any(
         getattr(callback, "stopped_epoch_", None) is not None
         for _, callback in net.callbacks_
     )
+
+
+def _check_numbers(group: dict[str, Any], saved: dict[str, Any]) -> None:
+    """Raise where a setting of an optimizer would no longer be a number."""
+    for key, value in group.items():
+        if isinstance(value, int | float) and not isinstance(saved[key], int | float):
+            raise TypeError(f"{key}={saved[key]!r} in the groups of the optimizer")
 
 
 def _laid_out_as(parameter: torch.Tensor, state: dict[str, Any]) -> dict[str, Any]:

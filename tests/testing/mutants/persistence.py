@@ -1,11 +1,13 @@
 """Mutants that lose something when they are stored or copied."""
 
 import numpy as np
+import torch
 from torch import nn
 
 from mutants import Mutant
 from torchlearners.base import ClassifierLearner
 from torchlearners.data import Schema
+from torchlearners.training import net_state
 
 
 class Storable(ClassifierLearner):
@@ -41,13 +43,27 @@ class LosesHistory(Storable):
         return state
 
 
-class LosesOptimizer(Storable):
-    """Forgets the state of the optimizer when it is stored."""
+class StoresOptimizer(Storable):
+    """Stores the state of the optimizer too."""
 
     def __getstate__(self):
         state = super().__getstate__()
         if "_net_state" in state:
-            state["_net_state"]["optimizer"] = {}
+            state["_net_state"] = net_state(self.net_)
+        return state
+
+
+class LosesGenerator(Storable):
+    """Begins its random numbers anew after it was stored."""
+
+    def network(self, spec):
+        return nn.Sequential(nn.Dropout(0.5), super().network(spec))
+
+    def __getstate__(self):
+        state = super().__getstate__()
+        if "_net_state" in state:
+            new = torch.Generator().manual_seed(1).get_state().numpy()
+            state["_net_state"].update(generator=new, device_generator=new)
         return state
 
 
@@ -94,7 +110,8 @@ _GOES_ON = "check_stored_learner_goes_on_training"
 MUTANTS = [
     Mutant(LosesScaling(), _SAME, also=(_GOES_ON,)),
     Mutant(LosesHistory(), _SAME, also=(_GOES_ON,)),
-    Mutant(LosesOptimizer(), _GOES_ON),
+    Mutant(LosesGenerator(), _GOES_ON),
+    Mutant(StoresOptimizer(), "check_pickle_holds_no_optimizer", also=(_GOES_ON,)),
     Mutant(SharesWeights(), "check_deepcopy_is_isolated"),
     Mutant(LosesUnfittedParameter(), "check_unfitted_learner_is_stored"),
     Mutant(KeepsData(), "check_pickle_holds_no_training_data"),
