@@ -13,7 +13,7 @@ STAMP_FLOOR := $(VENV_FLOOR)/.installed
 STAMP_VISION := $(VENV_VISION)/.installed
 
 .DEFAULT_GOAL := help
-.PHONY: help install quickstart test test-slow test-mutants test-floor test-vision lint format bench bench-quality bars docs clean
+.PHONY: help install quickstart test test-slow test-mutants test-floor test-vision test-all lint format bench bench-quality bars docs clean
 
 help:  ## List what make can do
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -39,14 +39,16 @@ $(STAMP_VISION): pyproject.toml constraints-vision.txt
 quickstart: $(STAMP)  ## Install, then run docs/examples/quickstart.py
 	$(BIN)/python docs/examples/quickstart.py
 
-test: $(STAMP)  ## Run the suite and the doctests (all but the slow ones)
+test: $(STAMP)  ## Run the suite and the doctests, but for the slow ones
 	$(BIN)/python -m pytest -n $(WORKERS)
 
 test-slow: $(STAMP)  ## Run only the slow tests
 	$(BIN)/python -m pytest -n $(WORKERS) -m slow
 
+# With CHANGED_SINCE=commit over a few only, those whose check or class changed first.
 test-mutants: $(STAMP)  ## Run the whole kit over every mutant
-	$(BIN)/python -m pytest -n $(WORKERS) -m mutants tests/testing/test_mutants.py
+	$(BIN)/python -m pytest -n $(WORKERS) -m mutants tests/testing/test_mutants.py \
+		$(if $(CHANGED_SINCE),--changed-since $(CHANGED_SINCE))
 
 # The learners share what scikit-learn's checks look at, so the dearest are left out.
 test-floor: $(STAMP_FLOOR)  ## Run scikit-learn's checks on the oldest supported versions
@@ -56,6 +58,9 @@ test-floor: $(STAMP_FLOOR)  ## Run scikit-learn's checks on the oldest supported
 # There, what cannot run is an error; elsewhere it is skipped.
 test-vision: $(STAMP_VISION)  ## Run the tests of networks of timm and torchvision
 	$(VENV_VISION)/bin/python -m pytest -n $(WORKERS) -m vision --require-vision tests/image
+
+# One after the other, whatever fails: with `make --keep-going` all of them are run.
+test-all: lint docs test-floor test-vision test-mutants test-slow test  ## Run every lane; hours
 
 lint: $(STAMP)  ## Style, spelling, the import contract, types
 	$(BIN)/ruff check .

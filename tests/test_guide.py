@@ -15,6 +15,7 @@ WITHOUT_CODE = {"index.rst", "mutants.rst"}
 FLAGS = doctest.ELLIPSIS | doctest.NORMALIZE_WHITESPACE
 
 
+@pytest.mark.takes_long("a page shows what real trainings give")
 @pytest.mark.parametrize("page", PAGES)
 def test_the_code_of_a_page_prints_what_the_page_says(page, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)

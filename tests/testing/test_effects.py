@@ -19,6 +19,7 @@ from torchlearners.params import (
 from torchlearners.testing import _effects as group
 
 
+@pytest.mark.takes_long("every parameter gets fits of its own")
 @pytest.mark.parametrize(("check", "learner"), cases_of(group))
 def test_a_sound_learner_passes(check, learner):
     check(type(learner).__name__, learner)

@@ -68,18 +68,23 @@ def _own_parameter_matters(
     )
     if any(_matters(learner, {parameter: value}, {}, known) for value in others):
         return True
-    # It may matter only where another parameter has another value.
+    # It may matter only where another parameter has another value: one of those first
+    # that made an earlier parameter matter, which spares most of the fits.
+    helped = known.setdefault("helped", [])
     beside = [
         {key: value}
         for key in learner.get_params(deep=False)
         if key != parameter and key not in _SHARED
         for value in _other_values(learner, key)
     ]
-    return any(
-        _matters(learner, {parameter: value}, circumstances, known)
-        for circumstances in beside
-        for value in others
-    )
+    for circumstances in sorted(beside, key=lambda c: repr(c) not in helped):
+        if any(
+            _matters(learner, {parameter: value}, circumstances, known)
+            for value in others
+        ):
+            helped.append(repr(circumstances))
+            return True
+    return False
 
 
 def _other_values(learner: Any, parameter: str) -> Iterator[Any]:

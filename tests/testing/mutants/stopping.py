@@ -216,7 +216,14 @@ MUTANTS = [
         "check_validation_rows_never_train",
         also=("check_preprocessing_learns_from_training_rows",),
     ),
-    Mutant(ScalesByAllRows(), "check_preprocessing_learns_from_training_rows"),
+    Mutant(
+        ScalesByAllRows(),
+        "check_preprocessing_learns_from_training_rows",
+        also=(
+            "check_zero_weight_removes_a_row",
+            "check_integer_weights_are_repetition",
+        ),
+    ),
     Mutant(TakesLevelsOfAllRows(), "check_preprocessing_learns_from_training_rows"),
     Mutant(SplitsUnseeded(), _SPLIT),
     Mutant(SplitsUnstratified(), _SPLIT),
