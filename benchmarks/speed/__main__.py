@@ -19,6 +19,7 @@ from benchmarks.speed import (
     graph,
     measures,
     predict,
+    small_fit,
     tables,
 )
 
@@ -31,6 +32,7 @@ def main() -> None:
     torch.set_num_threads(1)
     rows = [
         *fit.measure(args.rounds),
+        *small_fit.measure(args.rounds),
         *predict.measure(args.rounds),
         *tables.measure(args.rounds),
         *measures.measure(args.rounds),

@@ -3,7 +3,11 @@ import pytest
 from numpy.testing import assert_allclose, assert_array_equal
 from sklearn.base import clone, is_classifier
 from sklearn.calibration import CalibratedClassifierCV
-from sklearn.datasets import make_classification, make_multilabel_classification
+from sklearn.datasets import (
+    load_iris,
+    make_classification,
+    make_multilabel_classification,
+)
 from sklearn.ensemble import (
     AdaBoostClassifier,
     BaggingClassifier,
@@ -28,6 +32,7 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 from sklearn.semi_supervised import SelfTrainingClassifier
 from sklearn.utils import get_tags
+from sklearn.utils.multiclass import type_of_target
 
 from torchlearners import DummyTorchClassifier, MLPClassifier
 
@@ -402,3 +407,17 @@ def test_learning_curves_use_partial_fit():
     assert_array_equal(sizes, [20, 60, 100])
     assert test.shape == (3, 3)
     assert np.isfinite(test).all()
+
+
+def test_a_fit_looks_at_the_type_of_y_once(monkeypatch):
+    seen = []
+
+    def look(y, **options):
+        seen.append(len(y))
+        return type_of_target(y, **options)
+
+    for module in ("torchlearners.base._classifier", "sklearn.utils.multiclass"):
+        monkeypatch.setattr(f"{module}.type_of_target", look)
+    X, y = load_iris(return_X_y=True)
+    MLPClassifier(preset="simple", max_epochs=1).fit(X, y)
+    assert seen == [150]

@@ -679,3 +679,9 @@ def test_a_class_can_leave_out_inherited_parameters():
         with pytest.raises(TypeError, match="depth"):
             cls(depth=1)
     assert Base().depth == 2
+
+
+def test_names_of_parameters_are_known_without_reading_the_signature(monkeypatch):
+    assert WithOwnInit._get_param_names() == ["extra", "lr", "max_epochs"]
+    monkeypatch.setattr(inspect, "signature", None)
+    assert Slow._get_param_names() == ["depth", "lr", "max_epochs"]

@@ -27,6 +27,9 @@ temperature_ : float or None
 """
 
 
+_KINDS = ("binary", "multiclass", "multiclass-multioutput", "multilabel-indicator")
+
+
 class ClassifierLearner(ClassifierMixin, EnsembleLearner):
     """Base of classifiers: binary, multiclass and multilabel.
 
@@ -282,8 +285,9 @@ class ClassifierLearner(ClassifierMixin, EnsembleLearner):
 
     def _make_target(self, y: np.ndarray, classes: Any) -> Target:
         y = check_labels(y)
-        check_classification_targets(y)
         kind = type_of_target(y, input_name="y")
+        if kind not in _KINDS:
+            check_classification_targets(y)  # looks at y once more, and raises
         if kind == "multilabel-indicator":
             target: Any = MultilabelTarget(y.shape[1])
         elif kind == "multiclass-multioutput":

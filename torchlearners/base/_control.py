@@ -154,8 +154,9 @@ def own_settings(learner: Any, module: nn.Module) -> dict[str, dict[str, float]]
         By the name of the parameter: "lr", "weight_decay".
     """
     own: dict[str, dict[str, float]] = {}
+    lr = learner.value_of("lr")
     for name, factor in learner.lr_factors(module).items():
-        own[name] = {"lr": learner.value_of("lr") * factor}
+        own[name] = {"lr": lr * factor}
     if learner.value_of("weight_decay"):
         for name in learner.no_weight_decay(module):
             own.setdefault(name, {})["weight_decay"] = 0.0

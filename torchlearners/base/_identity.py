@@ -81,8 +81,8 @@ def training_identity(
     """
     columns, schema, target = fitted_data
     named = {
-        name: _plain(learner._promoted(name, learner.value_of(name)))
-        for name in learner.get_params(deep=False)
+        name: _plain(learner._promoted(name, value))
+        for name, value in learner.resolved_params().items()
         if name not in _FREE
     }
     # The first that differs is named, so causes stand before what follows from them.

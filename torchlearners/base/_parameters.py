@@ -335,6 +335,18 @@ class LearnerParameters(Parameters, BaseEstimator):
         auto = self.auto_values() if self._is_auto(name) else {}
         return auto.get(name, getattr(self, name))
 
+    def resolved_params(self) -> dict[str, Any]:
+        """Return all parameters, or what "auto" stands for, as `value_of` does.
+
+        Returns
+        -------
+        dict
+            Names mapped to values.
+        """
+        auto = self.auto_values()
+        params = {name: getattr(self, name) for name in self._get_param_names()}
+        return {k: auto.get(k, v) if self._is_auto(k) else v for k, v in params.items()}
+
     def _is_auto(self, name: str) -> bool:
         value = getattr(self, name)
         return isinstance(value, str) and value == "auto"

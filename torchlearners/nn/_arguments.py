@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+from functools import cache
 from typing import Any, TypeVar
 
 from torch import Tensor, nn
@@ -21,7 +22,8 @@ class ShowsArguments(nn.Module):
 
     def extra_repr(self) -> str:
         """Return what stands between the parentheses of the repr."""
-        names = inspect.signature(type(self)).parameters
+        cls: Any = type(self)  # which mypy does not take for hashable
+        names = _arguments_of(cls)
         values = {n: getattr(self, n) for n in names if hasattr(self, n)}
         if "bias" in values:
             values["bias"] = values["bias"] is not None
@@ -30,6 +32,11 @@ class ShowsArguments(nn.Module):
     def in_words(self) -> str:
         """Return the repr without the modules inside, for errors."""
         return f"{type(self).__name__}({self.extra_repr()})"
+
+
+@cache
+def _arguments_of(cls: Any) -> tuple[str, ...]:
+    return tuple(inspect.signature(cls).parameters)
 
 
 def checked(name: str, value: Value, check: list[Any]) -> Value:

@@ -163,6 +163,13 @@ class Parameters(ParameterTooltips):
         if cls.__doc__:
             cls.__doc__ = _fill(cls.__doc__, cls._doc_sections, fields)
 
+    @classmethod
+    def _get_param_names(cls) -> list[str]:
+        """Return the constructor's arguments, as scikit-learn asks for them."""
+        if hasattr(cls.__init__, "generated_by"):
+            return sorted(cls._fields)  # without reading the signature each time
+        return super()._get_param_names()  # type: ignore[misc]
+
     def _validate_params(self) -> None:
         """Check each value, as scikit-learn asks in `fit` by this name."""
         self._check_values(self.get_params(deep=False))  # type: ignore[attr-defined]
