@@ -13,7 +13,7 @@ STAMP_FLOOR := $(VENV_FLOOR)/.installed
 STAMP_VISION := $(VENV_VISION)/.installed
 
 .DEFAULT_GOAL := help
-.PHONY: help install quickstart test test-slow test-mutants test-floor test-vision test-all lint format bench bench-quality bars docs clean
+.PHONY: help install install-vision quickstart test test-slow test-mutants test-floor test-vision test-all lint format bench bench-quality bars docs clean
 
 help:  ## List what make can do
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -35,6 +35,8 @@ $(STAMP_VISION): pyproject.toml constraints-vision.txt
 	$(PYTHON) -m venv --clear $(VENV_VISION)
 	$(VENV_VISION)/bin/python -m pip install --quiet -c constraints-vision.txt -e ".[test,vision]"
 	touch $@
+
+install-vision: $(STAMP_VISION)  ## Make the environment of test-vision, gigabytes
 
 quickstart: $(STAMP)  ## Install, then run docs/examples/quickstart.py
 	$(BIN)/python docs/examples/quickstart.py

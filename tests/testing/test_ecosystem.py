@@ -65,6 +65,7 @@ def numpy_state():
     return check_random_state(None).get_state()[1].tolist()
 
 
+@pytest.mark.takes_long("one case meets all learners, since it looks at what is left")
 @pytest.mark.parametrize("check", CHECKS, ids=lambda check: check.__name__)
 def test_correct_learners_pass_and_nothing_is_left_behind(check):
     before = torch.get_rng_state(), numpy_state(), torch.get_num_threads()
