@@ -1,14 +1,25 @@
 """Looking at the network of a fitted learner."""
 
 import numpy as np
+import pandas as pd
 import pytest
 import torch
 from numpy.testing import assert_array_equal
+from sklearn.base import clone
 from sklearn.datasets import load_iris
 from sklearn.exceptions import NotFittedError
 from torch import nn
 
-from torchlearners import GraphClassifier, MLPClassifier, ModuleClassifier
+from torchlearners import (
+    FTTransformerClassifier,
+    GraphClassifier,
+    ImageClassifier,
+    MLPClassifier,
+    ModernNCAClassifier,
+    ModuleClassifier,
+    TabMClassifier,
+    TabNetClassifier,
+)
 from torchlearners.exceptions import ArchitectureError
 from torchlearners.graph import (
     LSTM,
@@ -195,3 +206,63 @@ def test_there_is_nothing_to_see_before_fit(view):
         getattr(GraphClassifier(), view)()
     with pytest.raises(NotFittedError, match="is not fitted yet"):
         GraphClassifier().intermediate(X, "linear_1")
+
+
+# encode_inputs
+
+
+TABLE = pd.DataFrame(
+    {
+        "city": [*"ab" * 20],
+        "age": np.r_[np.nan, np.linspace(0, 9, 39)],
+        "born": pd.date_range("2000", periods=40),
+    }
+)
+PIXELS = np.random.default_rng(0).integers(0, 256, (40, 8, 8), dtype=np.uint8)
+LEARNERS = [
+    MLPClassifier(),
+    FTTransformerClassifier(n_blocks=1),
+    ModernNCAClassifier(),
+    TabMClassifier(k=2),
+    TabNetClassifier(),
+    ImageClassifier(),
+]
+
+
+@pytest.mark.parametrize("learner", LEARNERS, ids=lambda m: type(m).__name__)
+def test_the_network_makes_of_encoded_rows_what_predict_decodes(learner):
+    images = isinstance(learner, ImageClassifier)
+    rows = PIXELS if images else TABLE
+    learner = clone(learner).set_params(max_epochs=1, random_state=0)
+    learner.fit(rows, np.arange(40) % 3)
+    inputs = learner.encode_inputs(rows[:7])
+    assert inputs.dtype == (torch.uint8 if images else torch.float32)
+    names = learner.encoded_feature_names()
+    assert inputs.shape == (7, len(names))
+    if not images:
+        expected = ["age", "born", "age is missing", "city"]
+        assert names.tolist() == expected
+        assert inputs[:2, 2:].tolist() == [[1, 1], [0, 2]]
+    with torch.no_grad():
+        outputs = learner.net_.module_.eval()(inputs)
+    proba = outputs.softmax(1).numpy()
+    np.testing.assert_allclose(proba, learner.predict_proba(rows[:7]), 1e-4, 1e-5)
+
+
+def test_an_array_has_names_by_number_and_other_rows_are_refused():
+    learner = MLPClassifier(**QUICK).fit(X, y)
+    assert learner.encoded_feature_names().tolist() == ["x0", "x1", "x2", "x3"]
+    with pytest.raises(ValueError, match="X has 3 features"):
+        learner.encode_inputs(X[:, :3])
+    with pytest.raises(NotFittedError):
+        MLPClassifier().encode_inputs(X)
+    with pytest.raises(NotFittedError):
+        MLPClassifier().encoded_feature_names()
+
+
+def test_files_of_images_are_rows_of_pixels():
+    column = [PIXELS[i, : 7 + i % 2] for i in range(20)]
+    learner = ImageClassifier(**QUICK).fit(column, np.arange(20) % 2)
+    inputs = learner.encode_inputs(column[:3])
+    assert inputs.shape == (3, len(learner.encoded_feature_names()))
+    assert inputs.dtype == torch.uint8

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
+import torch
 from sklearn.utils.validation import check_is_fitted
 
 from torchlearners._compat import HTMLAppendix
@@ -65,6 +66,55 @@ class NetworkViews(HTMLAppendix):
         # A batch may hold rows of padding at its end.
         pairs = zip(found, parts, strict=True)
         return np.concatenate([values[: len(part)] for values, part in pairs])
+
+    def encode_inputs(self: Any, X: Any) -> torch.Tensor:
+        """Return what the network takes: rows as numbers, filled, scaled and encoded.
+
+        ``net_.module_`` makes of it what `predict` decodes. Explainers of networks, and
+        servers of exported ones, start from it.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, n_features)
+            As `predict` takes it.
+
+        Returns
+        -------
+        torch.Tensor of shape (n_samples, n_inputs)
+            float32, on the CPU: numbers, indicators of missing values, then a code for
+            each category. Of images the pixels, of uint8 where X holds that. With
+            several members, what the first one takes, whose network `net_` is.
+
+        See Also
+        --------
+        encoded_feature_names : A name for each column.
+
+        Examples
+        --------
+        >>> from torchlearners import MLPRegressor
+        >>> X = [[0.0, 5.0], [2.0, 5.0], [4.0, float("nan")]]
+        >>> learner = MLPRegressor(preset="simple", max_epochs=1, random_state=0)
+        >>> learner.fit(X, [1.0, 2.0, 3.0]).encode_inputs([[2.0, float("nan")]])
+        tensor([[0., 0., 1.]])
+        >>> learner.encoded_feature_names()
+        array(['x0', 'x1', 'x1 is missing'], dtype=object)
+        """
+        check_is_fitted(self)
+        X = self._columns.check(self, X, reset=False)
+        inputs: torch.Tensor = self._schema.tensor(self._columns.matrix(X))
+        return inputs
+
+    def encoded_feature_names(self: Any) -> np.ndarray:
+        """Return a name for each column of what `encode_inputs` returns.
+
+        Returns
+        -------
+        ndarray of str, of shape (n_inputs,)
+            Numbers and categories have the names of their columns in X; x0, x1, ...
+            where those have none.
+        """
+        check_is_fitted(self)
+        return np.array(self._columns.encoded_names, dtype=object)
 
     def network_shapes(self: Any) -> ShapeTable:
         """Return the steps of the network, with shapes and numbers of weights.

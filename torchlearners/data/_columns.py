@@ -115,13 +115,20 @@ class ColumnEncoder:
     @property
     def feature_names(self) -> tuple[str, ...]:
         """Names of the columns of the matrix, where those of the table have names."""
-        if self.names is None:
-            return ()
-        return (
-            *(self.names[i] for i in self._numeric),
-            *(f"{self.names[i]} is missing" for i in self.indicators),
-            *(self.names[i] for i in self._coded),
-        )
+        return () if self.names is None else tuple(self._names_from(self.names))
+
+    @property
+    def encoded_names(self) -> list[str]:
+        """Names of the columns of the matrix; from x0, x1, ... where there are none."""
+        unnamed = [f"x{i}" for i in range(len(self.kinds))]
+        return self._names_from(self.names or unnamed)
+
+    def _names_from(self, names: list[str]) -> list[str]:
+        return [
+            *(names[i] for i in self._numeric),
+            *(f"{names[i]} is missing" for i in self.indicators),
+            *(names[i] for i in self._coded),
+        ]
 
     def check(
         self, learner: Any, X: Any, y: Any = "no_validation", *, reset: bool

@@ -10,6 +10,7 @@ from numbers import Integral, Real
 from typing import Any, Literal
 
 import numpy as np
+import torch
 from sklearn.base import BaseEstimator, is_classifier
 from sklearn.utils.validation import check_is_fitted
 
@@ -357,6 +358,11 @@ class BaseColumnLearner(TorchLearner):
         finally:
             images.close()
         return pixels.view(ReadImages)
+
+    def encode_inputs(self, X: Any) -> torch.Tensor:
+        """Return what the network takes: a row of pixels for each image of X."""
+        check_is_fitted(self)
+        return super().encode_inputs(self._as_array(X, self._columns))
 
     def _output_parts(self, X: Any) -> list[np.ndarray]:
         check_is_fitted(self)

@@ -201,6 +201,11 @@ class PixelRows:
         """Number of columns that are scaled each by itself: those of a table."""
         return math.prod(self.size) if self.is_strip else 0
 
+    @property
+    def encoded_names(self) -> list[str]:
+        """Names of the values of a row; x0, x1, ... where there are none."""
+        return self.names or [f"x{i}" for i in range(math.prod(self.size))]
+
     def spec(self, n_outputs: int, target: str, n_rows: int) -> ImageSpec:
         """Return what a network must know about the rows.
 
