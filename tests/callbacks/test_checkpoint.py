@@ -11,6 +11,7 @@ import torch
 from sklearn.base import clone
 from sklearn.datasets import make_classification
 from sklearn.exceptions import NotFittedError
+from sklearn.model_selection import GridSearchCV
 from torch import nn
 
 from torchlearners import ImageClassifier, MLPClassifier, MLPRegressor
@@ -695,3 +696,50 @@ def test_a_run_killed_at_any_moment_ends_with_the_straight_runs_weights(
     assert kills >= n_runs
     # Of kills in the middle of writing; in a few runs there may be none.
     assert strays > 0 or n_runs < 100
+
+
+# Folders by template, and one run at a time in each
+
+
+def test_each_fit_of_a_search_has_a_folder_and_finds_it_again(tmp_path):
+    template = str(tmp_path / "{identity}")
+    grid = {"lr": [0.1, 0.01]}
+
+    def search(max_epochs):
+        made = learner(template, max_epochs=max_epochs)
+        search = GridSearchCV(made, grid, cv=2, error_score="raise")
+        return search.fit(X, Y, resume=template)
+
+    search(1)
+    folders = sorted(tmp_path.iterdir())
+    assert len(folders) == 2 * 2 + 1
+    assert all(list(checkpoints(folder)) == [1] for folder in folders)
+    search(2)
+    assert sorted(tmp_path.iterdir()) == folders
+    assert all(max(checkpoints(folder)) == 2 for folder in folders)
+
+
+def test_a_folder_may_be_a_function_of_the_net(tmp_path):
+    learner(lambda net: tmp_path / f"lr{net.lr}").fit(X, Y)
+    assert [path.name for path in tmp_path.iterdir()] == ["lr0.02"]
+
+
+def test_a_search_with_one_folder_is_told_what_to_do(tmp_path):
+    search = GridSearchCV(learner(tmp_path), {"lr": [0.1]}, cv=2, error_score="raise")
+    with pytest.raises(ValueError, match=r"runs/\{identity\}.* each fit of a search"):
+        search.fit(X, Y)
+
+
+def test_a_second_run_in_a_folder_is_refused_while_the_first_lasts(tmp_path):
+    refused = []
+
+    def begin_another(net, **kwargs):
+        with pytest.raises(ValueError, match=r"Another run writes .* right now"):
+            learner(tmp_path).fit(X, Y, resume=tmp_path)
+        refused.append(len(net.history))
+        raise ArithmeticError("stop")
+
+    with pytest.raises(ArithmeticError):
+        learner(tmp_path, callback(on_epoch_begin=begin_another)).fit(X, Y)
+    assert refused == [1]
+    assert learner(tmp_path).fit(X, Y, resume=tmp_path).n_iter_ == N_EPOCHS

@@ -41,7 +41,12 @@ from torchlearners.base._rows import (
 )
 from torchlearners.base._state import PlainState
 from torchlearners.base._views import NetworkViews
-from torchlearners.callbacks import check_identity, read_checkpoint
+from torchlearners.callbacks import (
+    check_identity,
+    folder_of,
+    is_template,
+    read_checkpoint,
+)
 from torchlearners.data import (
     ColumnEncoder,
     DataSpec,
@@ -232,7 +237,8 @@ class TorchLearner(
     ) -> BaseException | None:
         given = {"X": X, "y": y, "sample_weight": sample_weight}
         device = resolve_device(self.device)
-        checkpoint = None if resume is None else read_checkpoint(resume)
+        known = resume is not None and not is_template(resume)
+        checkpoint = read_checkpoint(resume) if known else None
         columns = self._columns if continuing else self.encoder()
         X, y = columns.check(self, X, y, reset=not continuing)
         target = self._target if continuing else self._make_target(y, classes)
@@ -283,7 +289,7 @@ class TorchLearner(
             net.max_epochs = 1
         fitted_data = columns, schema, target
         net.identity = training_identity(self, net, fitted_data, seed, n_rows)
-        keeps_identity = checkpoint is not None or holds_checkpoint(self)
+        keeps_identity = resume is not None or holds_checkpoint(self)
 
         def fitted(net: Net) -> dict[str, Any]:
             return self._fitted_attributes(net, spec, fitted_data, seed, device)
@@ -299,6 +305,8 @@ class TorchLearner(
                 del X, train, valid  # the tensors are all that is needed now
                 if keeps_identity:
                     net.identity |= data_identity(data, held_out)
+                if resume is not None and not known:
+                    checkpoint = read_checkpoint(folder_of(resume, net))
                 if checkpoint is not None:
                     check_identity(checkpoint["identity"], net.identity, resume)
                 if not continuing:
@@ -326,7 +334,10 @@ class TorchLearner(
 
     def _train(self, net: Net, train: Any, valid: Any, resume_from: Any) -> None:
         """Train a net that is ready."""
-        net.train_on(train, valid, resume_from=resume_from)
+        try:
+            net.train_on(train, valid, resume_from=resume_from)
+        finally:
+            net.close()
 
     def _seed(self, continuing: bool, checkpoint: dict[str, Any] | None) -> int:
         if continuing:

@@ -5,6 +5,8 @@ from torchlearners.callbacks._checkpoint import (
     Checkpoint,
     check_identity,
     checkpoints,
+    folder_of,
+    is_template,
     read_checkpoint,
 )
 from torchlearners.callbacks._decays import (
@@ -77,7 +79,9 @@ __all__ = [
     "callback",
     "check_identity",
     "checkpoints",
+    "folder_of",
     "history_frame",
+    "is_template",
     "monitor_of",
     "read_checkpoint",
     "resolve_measures",

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import hashlib
+import os
 import re
 import warnings
 from itertools import zip_longest
@@ -15,9 +17,16 @@ from skorch.callbacks import Callback
 from torchlearners._compat import BaseEstimator
 from torchlearners.exceptions import CheckpointWarning, StorageError
 from torchlearners.params import Parameters, boolean, one_of, param, positive_int
-from torchlearners.storage import read_state, restoring, sweep, write_state
+from torchlearners.storage import (
+    read_state,
+    restoring,
+    sweep,
+    take_folder,
+    write_state,
+)
 from torchlearners.training import training_state
 
+_IDENTITY = "{identity}"
 _NAME = re.compile(r"checkpoint-(\d+)\.safetensors")
 
 
@@ -29,7 +38,8 @@ class Checkpoint(Parameters, BaseEstimator, Callback):
     of the weights, four with early stopping. ``learner.fit(X, y, resume=folder)`` goes
     on from the newest one and ends with the weights of a run that never stopped.
 
-    A folder belongs to one run. Give each candidate of a search its own.
+    A folder belongs to one run, and to one process at a time. For a search, give a
+    template: ``folder="runs/{identity}"``.
 
     {parameters}
 
@@ -51,10 +61,13 @@ class Checkpoint(Parameters, BaseEstimator, Callback):
     # Parameters that a resumed training may change: all, since they compute nothing.
     free_on_resume = frozenset({"folder", "every", "keep", "keep_best", "on_error"})
 
-    folder: str | Path = param(
+    folder: Any = param(
         default="checkpoints",
-        check=[str, Path],
-        doc="Where checkpoints are written; made where it is missing.",
+        check=[str, Path, callable],
+        doc="Where checkpoints are written; made where it is missing. "
+        '``"{identity}"`` in it becomes a digest of data, learner and seed, so that '
+        "each fit of a search has a folder, and the same fit finds its own again. A "
+        "function of the net returns the folder.",
     )
     every: int = param(
         default=1,
@@ -78,14 +91,35 @@ class Checkpoint(Parameters, BaseEstimator, Callback):
 
     def on_train_begin(self, net: NeuralNet, **kwargs: Any) -> None:
         """Make the folder; refuse one with the checkpoints of another run."""
-        folder = Path(self.folder)
+        self.close()
+        self.folder_ = folder = folder_of(self.folder, net)
         folder.mkdir(parents=True, exist_ok=True)
+        self._lock = take_folder(folder)
+        if self._lock is None:
+            raise ValueError(
+                f"Another run writes its checkpoints into {folder} right now. Give "
+                'this run another folder, as by folder="runs/{identity}", or wait.'
+            )
         sweep(folder)
         if checkpoints(folder) and not net.resuming:
             raise ValueError(
                 f"{folder} holds checkpoints of an earlier run. Go on with it by "
-                f"fit(..., resume={str(folder)!r}), or give this run another folder."
+                f"fit(..., resume={str(folder)!r}), or give this run another folder; "
+                'folder="runs/{identity}" gives each fit of a search its own.'
             )
+
+    def close(self) -> None:
+        """Let other runs write into the folder."""
+        held = vars(self).pop("_lock", None)
+        if held is not None:
+            os.close(held)
+
+    def __del__(self) -> None:
+        self.close()
+
+    def __getstate__(self) -> dict[str, Any]:
+        # The lock stays with this process.
+        return {key: value for key, value in vars(self).items() if key != "_lock"}
 
     def on_epoch_end(self, net: NeuralNet, **kwargs: Any) -> None:
         """Write a checkpoint where one is due, then remove those that have to go."""
@@ -93,7 +127,7 @@ class Checkpoint(Parameters, BaseEstimator, Callback):
         last = epoch == net.epochs_before + net.max_epochs or net.stop_training
         if epoch % self.every and not last:
             return
-        path = Path(self.folder) / f"checkpoint-{epoch:06d}.safetensors"
+        path = self.folder_ / f"checkpoint-{epoch:06d}.safetensors"
         state = {"identity": net.identity, "training": training_state(net)}
         try:
             write_state(path, state, kind="checkpoint", info={"epoch": epoch})
@@ -111,7 +145,7 @@ class Checkpoint(Parameters, BaseEstimator, Callback):
 
     def _prune(self, net: NeuralNet, epoch: int) -> None:
         # Later ones, where training goes on from an older one, are written anew.
-        found = {e: path for e, path in checkpoints(self.folder).items() if e <= epoch}
+        found = {e: path for e, path in checkpoints(self.folder_).items() if e <= epoch}
         stay = set(sorted(found)[-self.keep :])
         if self.keep_best:
             stay |= {
@@ -121,6 +155,58 @@ class Checkpoint(Parameters, BaseEstimator, Callback):
             }
         for old in found.keys() - stay:
             found[old].unlink(missing_ok=True)
+
+
+def is_template(folder: Any) -> bool:
+    """Tell whether it takes a net to know which folder is meant.
+
+    Parameters
+    ----------
+    folder : str, Path or callable
+
+    Returns
+    -------
+    bool
+
+    Examples
+    --------
+    >>> from torchlearners.callbacks import is_template
+    >>> is_template("runs/{identity}"), is_template("runs/1")
+    (True, False)
+    """
+    return callable(folder) or _IDENTITY in str(folder)
+
+
+def folder_of(folder: Any, net: NeuralNet) -> Path:
+    """Return the folder that a template or a function means for a net.
+
+    Parameters
+    ----------
+    folder : str, Path or callable
+    net : Net
+        With its identity.
+
+    Returns
+    -------
+    Path
+    """
+    if callable(folder):
+        return Path(folder(net))
+    if not is_template(folder):
+        return Path(folder)
+    digest = hashlib.sha256(_text(net.identity).encode()).hexdigest()[:16]
+    return Path(str(folder).replace(_IDENTITY, digest))
+
+
+def _text(value: Any) -> str:
+    """Return plain data as a text that is equal for equal data."""
+    if isinstance(value, np.ndarray):
+        return f"{value.dtype.str}{value.shape}{value.tobytes().hex()}"
+    if isinstance(value, dict):
+        return f"{{{','.join(f'{k}:{_text(v)}' for k, v in value.items())}}}"
+    if isinstance(value, list | tuple):
+        return f"[{','.join(map(_text, value))}]"
+    return repr(value)
 
 
 def checkpoints(folder: str | Path) -> dict[int, Path]:

@@ -46,7 +46,7 @@ class TensorBoard(Parameters, BaseEstimator, Callback):
 
     def initialize(self) -> TensorBoard:
         """Have no writer yet; close that of a training which an error ended."""
-        self._close()
+        self.close()
         self._open_: Any = None
         return self
 
@@ -67,14 +67,15 @@ class TensorBoard(Parameters, BaseEstimator, Callback):
 
     def on_train_end(self, net: NeuralNet, **kwargs: Any) -> None:
         """Close the writer, if it was opened here."""
-        self._close()
+        self.close()
 
     def __del__(self) -> None:
         # After an error there was no on_train_end; the folder may be gone.
         with contextlib.suppress(OSError):
-            self._close()
+            self.close()
 
-    def _close(self) -> None:
+    def close(self) -> None:
+        """Close the writer, if it was opened here."""
         writer = getattr(self, "_open_", None)
         if writer is not None and writer is not self.writer:
             writer.close()

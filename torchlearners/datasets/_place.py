@@ -10,9 +10,9 @@ from pathlib import Path
 from torchlearners.datasets._download import RemoteFile, download
 from torchlearners.datasets._extract import extract, is_extracted
 from torchlearners.datasets._home import LOCK_NAME
-from torchlearners.datasets._lock import locked
 from torchlearners.datasets._sources import Source
 from torchlearners.exceptions import DatasetError
+from torchlearners.storage import locked
 
 
 @dataclass(frozen=True)

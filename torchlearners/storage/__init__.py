@@ -7,6 +7,15 @@ in it is ever run.
 
 from torchlearners.storage._atomic import sweep
 from torchlearners.storage._file import read_info, read_state, write_state
+from torchlearners.storage._lock import locked, take_folder
 from torchlearners.storage._restoring import restoring
 
-__all__ = ["read_info", "read_state", "restoring", "sweep", "write_state"]
+__all__ = [
+    "locked",
+    "read_info",
+    "read_state",
+    "restoring",
+    "sweep",
+    "take_folder",
+    "write_state",
+]

@@ -308,6 +308,12 @@ class Net(Steps):
             self._end_epoch(data)
         return self
 
+    def close(self) -> None:
+        """Let callbacks give back what they hold, however training ended."""
+        for _, callback in self.callbacks_:
+            if hasattr(callback, "close"):
+                callback.close()
+
     def _end_epoch(self, data: dict[str, Any]) -> None:
         for callback in self._overriding("on_epoch_end"):
             try:

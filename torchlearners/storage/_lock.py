@@ -33,7 +33,7 @@ def locked(path: Path) -> Iterator[None]:
     Examples
     --------
     >>> import tempfile
-    >>> from torchlearners.datasets._lock import locked
+    >>> from torchlearners.storage._lock import locked
     >>> with tempfile.TemporaryDirectory() as folder:
     ...     with locked(Path(folder) / "lock"):
     ...         "alone"
@@ -47,6 +47,41 @@ def locked(path: Path) -> Iterator[None]:
         yield
     finally:
         os.close(descriptor)
+
+
+def take_folder(folder: Path) -> int | None:
+    """Take the lock of a folder without waiting; nothing is written into it.
+
+    Parameters
+    ----------
+    folder : Path
+
+    Returns
+    -------
+    int or None
+        The open file to give to `os.close` in the end; None where another holds the
+        lock. On Windows, where a folder cannot be locked, it is a file beside it.
+
+    Examples
+    --------
+    >>> import os, tempfile
+    >>> from pathlib import Path
+    >>> from torchlearners.storage import take_folder
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     held = take_folder(Path(folder))
+    ...     take_folder(Path(folder)) is None
+    ...     os.close(held)
+    True
+    """
+    if sys.platform == "win32":
+        beside = folder.with_name(f".{folder.name}.lock")
+        descriptor = os.open(beside, os.O_RDWR | os.O_CREAT, 0o666)
+    else:
+        descriptor = os.open(folder, os.O_RDONLY)
+    if _take(descriptor, wait=False):
+        return descriptor
+    os.close(descriptor)
+    return None
 
 
 def _take(descriptor: int, *, wait: bool) -> bool:

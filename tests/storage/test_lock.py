@@ -3,7 +3,7 @@ import threading
 
 import pytest
 
-from torchlearners.datasets._lock import locked
+from torchlearners.storage._lock import locked
 
 
 def test_only_one_holds_a_lock_at_a_time(tmp_path):
