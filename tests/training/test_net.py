@@ -4,7 +4,10 @@ import re
 
 import numpy as np
 import pytest
+import safetensors.torch
 import torch
+from numpy.testing import assert_array_equal
+from sklearn.base import clone
 from sklearn.datasets import make_classification, make_regression
 from sklearn.metrics import accuracy_score, r2_score
 from skorch.callbacks import (
@@ -20,8 +23,10 @@ from skorch.callbacks import (
     PrintLog,
     ProgressBar,
 )
+from skorch.dataset import Dataset as SkorchDataset
 from torch import nn
 from torch.nn import functional as F
+from torch.utils.data import TensorDataset
 
 from torchlearners import MLPClassifier, MLPRegressor
 from torchlearners.base import RegressorLearner
@@ -915,3 +920,43 @@ def test_epochs_that_load_init_state_loads_come_before_those_of_the_fit(
     again = fit(LoadInitState(saved()), max_epochs=max_epochs)
     assert again.n_iter_ == 2 + max_epochs
     assert again.history_[:, "epoch"] == list(range(1, 3 + max_epochs))
+
+
+# What users of skorch call on a net
+
+
+def test_weights_go_through_a_file_of_safetensors(tmp_path):
+    learner, path = fit(max_epochs=1), tmp_path / "weights.safetensors"
+    before, device = weights_of(learner.net_), learner.net_.device
+    learner.net_.save_params(f_params=path, use_safetensors=True)
+    with torch.no_grad():
+        for p in learner.net_.module_.parameters():
+            p.zero_()
+    learner.net_.load_params(f_params=path, use_safetensors=True)
+    assert_equal_weights(weights_of(learner.net_), before)
+    assert learner.net_.device is device
+
+
+def test_the_best_checkpoint_is_loaded_from_safetensors(tmp_path):
+    files = {"f_optimizer": None, "f_criterion": None, "f_history": None}
+    best = Checkpoint(dirname=tmp_path, use_safetensors=True, load_best=True, **files)
+    learner = fit(best, max_epochs=2)
+    assert learner.n_iter_ == 2
+    saved = safetensors.torch.load_file(tmp_path / "params.pt")
+    assert_equal_weights(weights_of(learner.net_), saved)
+
+
+def test_a_net_predicts_a_torch_dataset():
+    net, rows = fit(max_epochs=1).net_, torch.tensor(X, dtype=torch.float32)
+    expected = net.predict(rows)
+    for data in (TensorDataset(rows, torch.zeros(len(X))), SkorchDataset(rows, None)):
+        assert_array_equal(net.predict(data), expected)
+
+
+def test_a_net_says_that_the_learner_fits_and_is_cloned():
+    net = fit(max_epochs=1).net_
+    for train in (net.fit, net.partial_fit):
+        with pytest.raises(TypeError, match="fit or partial_fit of the learner"):
+            train(X, y)
+    with pytest.raises(TypeError, match="Clone the learner"):
+        clone(net)

@@ -110,7 +110,7 @@ class Checkpoint(Parameters, BaseEstimator, Callback):
 
     def close(self) -> None:
         """Let other runs write into the folder."""
-        held = vars(self).pop("_lock", None)
+        held = self.__dict__.pop("_lock", None)
         if held is not None:
             os.close(held)
 

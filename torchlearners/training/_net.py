@@ -15,6 +15,7 @@ import numpy as np
 import torch
 from skorch.callbacks import Callback, EarlyStopping
 from torch import Tensor, nn
+from torch.utils.data import Dataset
 
 from torchlearners.exceptions import NonFiniteLossError
 from torchlearners.nn import (
@@ -308,6 +309,36 @@ class Net(Steps):
             self._end_epoch(data)
         return self
 
+    def fit(self, X: Any, y: Any = None, **fit_params: Any) -> Net:
+        """Say that it is the learner that fits."""
+        raise TypeError(
+            "A net trains on the encoded tensors of its learner, which alone can make "
+            "them: call fit or partial_fit of the learner."
+        )
+
+    partial_fit = fit
+
+    def __sklearn_clone__(self) -> Net:
+        raise TypeError(
+            "A net belongs to the fit that made it and cannot be cloned. Clone the "
+            "learner, or take a copy of it with copy.deepcopy."
+        )
+
+    def load_params(self, *args: Any, **kwargs: Any) -> None:
+        """Load weights and the like as skorch does, also from safetensors files.
+
+        Parameters
+        ----------
+        *args, **kwargs
+            See `skorch.NeuralNet.load_params`.
+        """
+        device = self.device
+        self.device = str(device)  # safetensors takes no torch.device
+        try:
+            super().load_params(*args, **kwargs)
+        finally:
+            self.device = device
+
     def close(self) -> None:
         """Let callbacks give back what they hold, however training ended."""
         for _, callback in self.callbacks_:
@@ -334,9 +365,13 @@ class Net(Steps):
         return Batches(dataset, self.evaluation_batch_size)
 
     def get_dataset(self, X: Any, y: Any = None) -> TensorData:
-        """Return X where it is a TensorData, else one made of the tensor X."""
+        """Return X where it is a TensorData, else one of a tensor or torch Dataset."""
         if isinstance(X, TensorData):
             return X
+        if isinstance(X, Dataset):
+            rows = [X[i] for i in range(len(X))]  # type: ignore[arg-type]
+            parts = [row[0] if isinstance(row, tuple | list) else row for row in rows]
+            X = np.stack([np.asarray(part) for part in parts])
         X = torch.as_tensor(X, dtype=torch.float32)
         return TensorData(X, torch.zeros(len(X)) if y is None else torch.as_tensor(y))
 
