@@ -114,6 +114,7 @@ def names(learner):
     return [check.__name__ for check in checks_for(learner, KIT)]
 
 
+@pytest.mark.takes_long("two threads wait for each other where others use the cores")
 @pytest.mark.parametrize("learner", SOUND, ids=repr)
 def test_a_sound_learner_passes(learner):
     report = run_checks(
