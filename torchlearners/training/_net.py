@@ -333,11 +333,11 @@ class Net(Steps):
             See `skorch.NeuralNet.load_params`.
         """
         device = self.device
-        self.device = str(device)  # safetensors takes no torch.device
+        self.__dict__["device"] = str(device)  # safetensors takes no torch.device
         try:
             super().load_params(*args, **kwargs)
         finally:
-            self.device = device
+            self.__dict__["device"] = device
 
     def close(self) -> None:
         """Let callbacks give back what they hold, however training ended."""
