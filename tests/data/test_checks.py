@@ -349,3 +349,18 @@ def test_rows_that_are_not_read_yet_are_refused_with_a_remedy(X, remedy):
         MLPClassifier().fit(X, [0, 1])
     with pytest.raises(TypeError, match=remedy):
         TabNetPretrainer().fit(X)
+
+
+class ArrowTable:
+    """Like a table of pyarrow, whose columns are no names."""
+
+    column_names = ("a", "b")
+    columns = ([1.0, 3.0, 5.0], [1.0, 3.0, 5.0])
+
+    def __array__(self, dtype=None, copy=None):
+        return np.array(self.columns, dtype=dtype).T
+
+
+def test_equal_columns_of_other_names_are_no_duplicates():
+    X = np.repeat([[1.0], [3.0], [5.0]], 2, axis=1)
+    np.testing.assert_array_equal(checked(ArrowTable()), X)

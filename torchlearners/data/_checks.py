@@ -332,7 +332,8 @@ def _check_container(learner: Any, X: Any, columns: Any) -> Any:
         return X, None
     import narwhals.stable.v2 as nw  # slow, and only needed for DataFrames
 
-    times = Counter(X.columns)
+    # The columns of a table of pyarrow are no names.
+    times = Counter(getattr(X, "column_names", X.columns))
     if repeated := sorted(str(name) for name, n in times.items() if n > 1):
         raise ValueError(
             f"X has duplicate columns: {', '.join(map(repr, repeated))}. The names of "
