@@ -87,8 +87,23 @@ def measure(rounds: int) -> list[dict[str, object]]:
                 rounds,
             ),
         ]
-    rows.append(_skorch(rounds))
+    rows += [_default_preset(rounds), _skorch(rounds)]
     return rows
+
+
+def _default_preset(rounds: int) -> dict[str, object]:
+    """A fit of the default preset, of other and wider layers, against the same loop."""
+    epochs, batch_size = 2, 256
+    X, y = make_data(30 * batch_size)
+    tensors = torch.from_numpy(X), torch.from_numpy(y)
+    learner = MLPClassifier(max_epochs=epochs, early_stopping=False, random_state=0)
+    return ratio(
+        "fit of 60 steps, batch 256, default preset, against that loop",
+        20.0,
+        lambda: cpu_seconds(lambda: learner.fit(X, y)),
+        lambda: cpu_seconds(lambda: hand_written(*tensors, batch_size, epochs)),
+        rounds,
+    )
 
 
 def _skorch(rounds: int) -> dict[str, object]:
