@@ -39,7 +39,9 @@ def deviance(of, outputs, weight=None):
     return np.mean(columns)
 
 
-@pytest.mark.parametrize(("loss", "of"), DEVIANCES, ids=repr)
+@pytest.mark.parametrize(
+    ("loss", "of"), DEVIANCES, ids=lambda v: getattr(v, "__name__", repr(v))
+)
 def test_the_loss_is_half_of_scikit_learns_deviance_up_to_what_y_alone_says(loss, of):
     criterion = loss.build()
     for weight in (None, WEIGHT):
