@@ -2,7 +2,8 @@
 
 Run with ``python -m benchmarks.quality.bundled``: 5 folds, repeated with 3 seeds, the
 same folds for all. Scores are accuracy and R2 (the mean over targets for linnerud). The
-"scaled" column gives scikit-learn's MLP a StandardScaler, which ours does not need.
+"scaled" column gives scikit-learn's MLP a StandardScaler, which ours does not need;
+"simple" is the MLP's preset, and "graph" a network of the user's with all defaults.
 """
 
 import argparse
@@ -21,7 +22,12 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
 from benchmarks._record import provenance
-from torchlearners import MLPClassifier, MLPRegressor
+from torchlearners import (
+    GraphClassifier,
+    GraphRegressor,
+    MLPClassifier,
+    MLPRegressor,
+)
 
 CLASSIFICATION = ("iris", "wine", "breast_cancer", "digits")
 REGRESSION = ("diabetes", "linnerud")
@@ -33,6 +39,8 @@ def compare(name: str, n_seeds: int, n_jobs: int) -> dict[str, float]:
     peer = SklearnClassifier() if classify else SklearnRegressor()
     learners = {
         "torchlearners": MLPClassifier() if classify else MLPRegressor(),
+        "simple": (MLPClassifier if classify else MLPRegressor)(preset="simple"),
+        "graph": GraphClassifier() if classify else GraphRegressor(),
         "scikit-learn": peer,
         "scikit-learn, scaled": make_pipeline(StandardScaler(), clone(peer)),
     }

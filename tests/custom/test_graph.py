@@ -12,7 +12,12 @@ import torch
 from numpy.testing import assert_array_equal
 from sklearn.base import clone
 from sklearn.datasets import load_diabetes, load_digits, load_iris
-from sklearn.model_selection import GridSearchCV, train_test_split
+from sklearn.model_selection import (
+    GridSearchCV,
+    StratifiedKFold,
+    cross_val_score,
+    train_test_split,
+)
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 from torch import nn
@@ -102,7 +107,7 @@ def assert_same_weights(ours, theirs):
 def test_without_a_network_there_is_one_hidden_layer_of_128():
     learner = GraphClassifier(**QUICK).fit(X, y)
     mlp = MLPClassifier(
-        preset="simple", hidden_layer_sizes=(128,), lr=1e-3, **QUICK
+        preset="simple", hidden_layer_sizes=(128,), lr=5e-3, **QUICK
     ).fit(X, y)
     assert_same_weights(learner, mlp)
     assert learner.network is None
@@ -612,3 +617,16 @@ def test_a_fitted_learner_stays_fitted_where_a_new_network_is_wrong():
 def test_every_network_here_is_another_one():
     for one, other in itertools.combinations(NETWORKS.values(), 2):
         assert repr(one()) != repr(other())
+
+
+def test_defaults_are_as_good_on_few_rows_as_those_of_the_simple_mlp():
+    small = Linear(16) >> ReLU() >> Linear(16) >> ReLU() >> Head()
+    folds = StratifiedKFold(3, shuffle=True, random_state=0)
+    simple, graph = (
+        cross_val_score(learner, *load_iris(return_X_y=True), cv=folds).mean()
+        for learner in (
+            MLPClassifier(preset="simple", random_state=0),
+            GraphClassifier(small, random_state=0),
+        )
+    )
+    assert graph >= simple - 0.02  # three rows

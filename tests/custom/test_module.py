@@ -117,7 +117,7 @@ def test_a_module_may_be_given_in_any_of_these_forms(form):
 def test_without_a_module_there_is_one_hidden_layer_of_128():
     learner = ModuleRegressor(**QUICK).fit(X, y)
     mlp = MLPRegressor(
-        preset="simple", hidden_layer_sizes=(128,), lr=1e-3, **QUICK
+        preset="simple", hidden_layer_sizes=(128,), lr=5e-3, **QUICK
     ).fit(X, y)
     assert_same_weights(learner, mlp)
 
@@ -327,7 +327,7 @@ def test_nothing_is_set_where_an_argument_does_not_exist(module, params, match):
     learner = ModuleClassifier(module)
     with pytest.raises(ValueError, match=match):
         learner.set_params(lr=0.5, **params)
-    assert learner.lr == 1e-3
+    assert learner.lr == 5e-3
     assert learner.module is module
 
 

@@ -26,6 +26,9 @@ class BaseGraphLearner(ScalingLearner):
         "``network__linear_1__out_features``. None is one hidden layer of 128 units.",
     )
 
+    # For small networks on few rows, where epochs have one step.
+    lr: float = param(default=5e-3)
+
     def _network_node(self, spec: DataSpec) -> Node:
         if self.network is None:
             return Linear(128) >> ReLU() >> Head()

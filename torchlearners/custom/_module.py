@@ -205,6 +205,9 @@ class BaseModuleLearner(ScalingLearner):
         "``spec`` for all in a `DataSpec`. None is one hidden layer of 128 units.",
     )
 
+    # For small networks on few rows, where epochs have one step.
+    lr: float = param(default=5e-3)
+
     def network(self, spec: DataSpec) -> nn.Module | Node:
         """Return a new module, or a copy of the one given."""
         if self.module is None and spec.cardinalities:
