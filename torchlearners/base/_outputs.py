@@ -38,15 +38,17 @@ class NetworkOutputs:
 
     def _trial(self: Any, X: Any) -> Trial:
         """Return the network and rows like those of X, to find sizes of blocks."""
-        rows = self._schema.trial_rows(self._columns.matrix(X[:64]))
-        return Trial(self.net_.module_, rows.to(self.net_.device), self._computed)
+        with torch_threads(1):
+            rows = self._schema.trial_rows(self._columns.matrix(X[:64]))
+            return Trial(self.net_.module_, rows.to(self.net_.device), self._computed)
 
     def _forward(self: Any, X: Any, n_rows: int) -> np.ndarray:
         """Return outputs of rows, in a block that is filled up with rows of zeros."""
-        X = self._columns.matrix(X)
-        rows = self._schema.tensor(X, n_rows).to(self.net_.device)
-        outputs = self._computed(self.net_.module_, rows)
-        return outputs.numpy(force=True)[: X.shape[0]]
+        with torch_threads(self._threads(self.net_, n_rows)):
+            X = self._columns.matrix(X)
+            rows = self._schema.tensor(X, n_rows).to(self.net_.device)
+            outputs = self._computed(self.net_.module_, rows)
+            return outputs.numpy(force=True)[: X.shape[0]]
 
     def _computed(self: Any, module: Any, rows: torch.Tensor) -> torch.Tensor:
         with torch_threads(self._threads(self.net_, len(rows))):

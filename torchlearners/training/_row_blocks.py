@@ -19,6 +19,8 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 from torch.overrides import TorchFunctionMode
 
+from torchlearners.training._threads import torch_threads
+
 # From 64 on, a size is a half or a third more than the one before: little is padding.
 _SIZES = (4, 8, 16, 32, *(2**i * j // 2 for i in range(6, 15) for j in (2, 3)))
 _REFERENCE = 64
@@ -145,9 +147,10 @@ class RowBlocks:
             n_different = min(max(n // 3, 1), len(trial.rows))
             self._rows = trial.rows[: n_different - 1 + n_different % 2]
             places = torch.arange(n) % len(self._rows)
-            found = self._outputs(trial, self._rows[places])
-            self._expected = found[: len(self._rows)]
-            compared = found.compared(self._expected[places])
+            found = self._outputs(trial, places)
+            with torch_threads(1):
+                self._expected = found[: len(self._rows)]
+                compared = found.compared(self._expected[places])
             if compared != _ROUNDED:
                 break
         self._n_reference = n
@@ -164,11 +167,16 @@ class RowBlocks:
         worst = _EQUAL
         for start in range(0, 20, min(size + 1, 20)):
             places = (torch.arange(size) + start) % len(self._rows)
-            found = self._outputs(trial, self._rows[places])
-            worst = max(worst, found.compared(self._expected[places]))
+            found = self._outputs(trial, places)
+            with torch_threads(1):
+                worst = max(worst, found.compared(self._expected[places]))
         return worst
 
-    def _outputs(self, trial: Trial, rows: Tensor) -> _Found:
+    def _outputs(self, trial: Trial, places: Tensor) -> _Found:
+        # The network chooses its threads; what is done around it must not meet those
+        # that a fork has left behind.
+        with torch_threads(1):
+            rows = self._rows[places]
         with self.products():
             return trial(rows)
 
@@ -292,8 +300,9 @@ class Trial:
         outputs = compute(self._module, rows) if compute else self._module(rows)
         while self._counting:
             self._counting.pop().remove()
-        none = outputs.new_zeros(len(rows), dtype=torch.int64)
-        return _Found(outputs, torch.stack([none, *self._sums], 1))
+        with torch_threads(1):
+            none = outputs.new_zeros(len(rows), dtype=torch.int64)
+            return _Found(outputs, torch.stack([none, *self._sums], 1))
 
     def _watch(self, module: nn.Module) -> None:
         if isinstance(module, (*_WITHOUT_HOOKS, torch.jit.ScriptModule)):
