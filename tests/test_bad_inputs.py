@@ -377,7 +377,7 @@ FIT_REFUSES = [
     Refused(
         "y of words",
         ValueError,
-        "could not convert string to float",
+        "y must hold numbers, but has 'a'. For classes, use the classifier",
         "regressors",
         y=lambda y: ["a", "b"] * 30,
     ),
@@ -444,7 +444,7 @@ FIT_REFUSES = [
     Refused(
         "X_val with fewer columns",
         ValueError,
-        "X has 3 features, but .* is expecting 4 features as input",
+        "X_val has 3 features, but .* is expecting 4 features as input",
         more={"X_val": X[:, :3], "y_val": LABELS},
     ),
     Refused(
@@ -456,14 +456,14 @@ FIT_REFUSES = [
     Refused(
         "y_val with a label that y lacks",
         ValueError,
-        r"`y` has classes not in `self\.classes_`.*\[0 1\].*\[7\]",
+        r"`y_val` has classes not in `self\.classes_`.*\[0 1\].*\[7\]",
         "classifiers",
         more={"X_val": X[:1], "y_val": [7]},
     ),
     Refused(
         "sample_weight_val too few",
         ValueError,
-        r"sample_weight\.shape == \(3,\)",
+        r"sample_weight_val\.shape == \(3,\)",
         more={"X_val": X, "y_val": LABELS, "sample_weight_val": np.ones(3)},
     ),
     Refused(

@@ -1242,7 +1242,7 @@ def plain_linear(n_numeric, n_outputs):
 def test_a_split_learns_what_its_two_parts_given_apart_do(weighted):
     rng = np.random.default_rng(0)
     frame = pd.DataFrame(rng.normal(size=(40, 2)), columns=["a", "b"])
-    frame["city"] = [f"city {i // 2}" for i in range(40)]
+    frame["city"] = [f"city {i // 4}" for i in range(40)]
     frame.loc[::7, "b"] = np.nan
     y = rng.normal(size=40)
     weight = rng.integers(0, 3, 40) if weighted else np.ones(40)

@@ -116,8 +116,9 @@ def test_a_value_is_what_the_scorer_says_of_the_fitted_learner(
         kwargs = {"sample_weight": weight} if takes_weight else {}
         expected = get_scorer(name)(learner, X, y, **kwargs)
         got = learner.history_[-1][f"valid_{name}"]
-        # Values of y went through float32.
-        rel = 1e-5 if kind == "values" else 1e-12
+        # Outputs are float32, and the one pass over all validation rows rounds a row by
+        # those beside it; values of y went through float32 too.
+        rel = 1e-5 if kind == "values" else 1e-6
         assert got == pytest.approx(expected, rel=rel), name
 
 
@@ -157,7 +158,7 @@ def test_a_scorer_gets_an_estimator_that_answers_from_the_one_forward_pass(kind)
     learner, (X, _), _ = fitted({"own": own}, kind, callback=Spy)
     assert learner.history_[-1]["valid_own"] == pytest.approx(learner_score(learner, X))
     assert (
-        list(own.half[:5]) == pytest.approx(list(learner.predict(X)[:5]))
+        list(own.half[:5]) == pytest.approx(list(learner.predict(X)[:5]), rel=1e-5)
         or (own.half[:5] == learner.predict(X)[:5]).all()
     )
 

@@ -143,7 +143,7 @@ def mutant(name):
         ("TurnsParameterIntoState", "n_epochs"),
         ("MovesGlobalRandomNumbers", "['torch']"),
         ("SilencesWarnings", "the filters of warnings"),
-        ("RemembersFits", "not on the class"),
+        ("RemembersFits", "not in the constructor or on the class"),
         ("HasTensorsInItsState", "to_plain"),
         ("ForgetsWhenResumed", "Give it state_dict"),
         ("LeavesThread", "ArithmeticError"),

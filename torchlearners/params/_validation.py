@@ -42,10 +42,12 @@ def check_values(
     Examples
     --------
     >>> from torchlearners.params import check_values, one_of
-    >>> check_values({"solver": one_of("adam", "sgd")}, {"solver": "sdg"}, "Model")
-    Traceback (most recent call last):
-    sklearn.utils._param_validation.InvalidParameterError: The 'solver' parameter of \
-Model must be a str among {'adam', 'sgd'}. Got 'sdg' instead. Did you mean 'sgd'?
+    >>> try:
+    ...     check_values({"solver": one_of("adam", "sgd")}, {"solver": "adma"}, "Model")
+    ... except ValueError as error:
+    ...     str(error)
+    "The 'solver' parameter of Model must be a str among {'adam', 'sgd'}. Got 'adma' \
+instead. Did you mean 'adam'?"
     """
     check_made({n: made_constraints(checks[n]) for n in values}, values, owner)
 
