@@ -2,6 +2,7 @@
 
 import contextlib
 import functools
+import gc
 import os
 import signal
 import subprocess
@@ -46,6 +47,13 @@ def pytest_collection_modifyitems(config, items):
         item.get_closest_marker("vision") for item in items
     ):
         raise pytest.UsageError("--require-vision, but there is no test marked vision")
+
+
+def pytest_collection_finish():
+    # The tests' own objects stay until the end: a garbage collection that passes them
+    # over, as one does in a process without tests, takes a tenth of the time.
+    gc.collect()
+    gc.freeze()
 
 
 def pytest_runtest_setup(item):

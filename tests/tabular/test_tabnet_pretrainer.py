@@ -113,7 +113,7 @@ def test_what_follows_from_other_columns_is_learned():
     parts = {**SMALL, "max_epochs": 40, "early_stopping": False}
     learner = TabNetPretrainer(**parts).fit(frame[["size", "twice", "sign"]])
     # Of most rows something is masked here.
-    noise = TabNetPretrainer(**parts, mask_fraction=0.4)
+    noise = TabNetPretrainer(**{**parts, "max_epochs": 10}, mask_fraction=0.4)
     noise.fit(np.random.RandomState(0).rand(1000, 10))
     # A row of which nothing is masked, here about half of them, costs nothing.
     assert learner.history_[-1]["train_loss"] < 0.3
@@ -278,6 +278,7 @@ def test_columns_other_than_those_of_pretraining_are_refused():
     assert learner.fit(X, y).score(X, y) > 0
 
 
+@pytest.mark.slow
 def test_pretraining_on_many_rows_helps_where_labels_are_few():
     X, y = load_digits(return_X_y=True)
     gains = []
