@@ -108,6 +108,7 @@ def test_a_column_that_says_nothing_divides_by_one():
     assert np.isfinite(learner.history_[-1]["train_loss"])
 
 
+@pytest.mark.takes_long("what is learned shows after 40 epochs")
 def test_what_follows_from_other_columns_is_learned():
     frame, _ = table(1000)
     parts = {**SMALL, "max_epochs": 40, "early_stopping": False}
