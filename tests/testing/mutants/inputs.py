@@ -391,6 +391,7 @@ MUTANTS = [
         TakesValuesOfFrames(),
         "check_polars_frame_equals_array",
         also=(
+            "check_column_names_may_be_numbers",
             "check_columns_are_known_by_name",
             "check_data_frame_through_column_transformer",
         ),

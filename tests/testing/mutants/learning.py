@@ -320,7 +320,11 @@ MUTANTS = [
         ),
     ),
     Mutant(HalvesDecisions(), "check_predict_is_the_most_probable_class"),
-    Mutant(RoundsLogarithms(), "check_predict_is_the_most_probable_class"),
+    Mutant(
+        RoundsLogarithms(),
+        "check_predict_is_the_most_probable_class",
+        also=("check_log_probabilities_are_finite",),
+    ),
     Mutant(RecordsHalfTheLoss(), "check_recorded_loss_is_that_of_the_predictions"),
     Mutant(
         DropsTheFirstColumn(),

@@ -151,7 +151,10 @@ MUTANTS = [
     Mutant(
         ResumesAnything(),
         "check_checkpoint_of_another_run_is_refused",
-        ("check_checkpoint_of_other_data_or_callbacks_is_refused",),
+        (
+            "check_checkpoint_of_other_data_or_callbacks_is_refused",
+            "check_resumed_run_is_the_straight_run",
+        ),
     ),
     Mutant(
         ResumesOnOtherRows(), "check_checkpoint_of_other_data_or_callbacks_is_refused"

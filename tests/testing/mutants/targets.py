@@ -250,7 +250,11 @@ MUTANTS = [
     Mutant(PredictsIntegersAfterIntegers(), "check_integers_are_values_too"),
     Mutant(DividesYByNoSpread(), "check_constant_target_is_predicted"),
     Mutant(LearnsAConstant(), "check_constant_target_is_predicted"),
-    Mutant(PredictsDoubles(), "check_float32_rows_have_float32_values"),
+    Mutant(
+        PredictsDoubles(),
+        "check_float32_rows_have_float32_values",
+        also=("check_dtype_of_features_does_not_matter",),
+    ),
     Mutant(TakesLogarithmOfZero(), "check_log_probabilities_are_finite"),
     Mutant(
         PredictsTheFirstTarget(),
