@@ -49,8 +49,8 @@ def pytest_collection_modifyitems(config, items):
         raise pytest.UsageError("--require-vision, but there is no test marked vision")
 
 
-# What a file of tests leaves behind stays until the end: a garbage collection that passes
-# it over, as one does in a process without tests, takes a tenth of the time.
+# What a file of tests leaves behind stays until the end: a garbage collection that
+# passes it over, as one does in a process without tests, takes a tenth of the time.
 def pytest_collection_finish():
     gc.collect()
     gc.freeze()
