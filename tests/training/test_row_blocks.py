@@ -18,6 +18,7 @@ from torch.nn import functional as F
 from torch.overrides import handle_torch_function, has_torch_function
 
 from torchlearners import GraphRegressor, MLPClassifier
+from torchlearners.base import RegressorLearner
 from torchlearners.graph import Head, ReLU
 from torchlearners.graph import Linear as LinearNode
 from torchlearners.training import RowBlocks, Trial, torch_threads
@@ -367,3 +368,22 @@ def test_a_row_is_predicted_alike_in_any_company(run_script, setting):
     with torch_threads(1):
         if digest == kernel_digest():
             pytest.skip(f"{setting} changes no kernel here; every learner passed")
+
+
+class Doubled(RegressorLearner):
+    """Its layer takes each column twice, by a hook."""
+
+    def network(self, spec):
+        layer = nn.Linear(2 * spec.n_numeric, spec.n_outputs)
+        layer.register_forward_pre_hook(lambda _, x: (torch.cat([x[0], x[0]], 1),))
+        return layer
+
+
+def test_hooks_that_a_network_is_built_with_belong_to_it():
+    X, y = ROWS.numpy(), ROWS[:, 0].numpy()
+    learner = Doubled(max_epochs=1, random_state=0).fit(X, y)
+    learner.net_.module_.register_forward_hook(lambda *args: seen.append(args))
+    seen = []
+    alone = learner.predict(X[:1])
+    assert len(seen) == 1  # by the prediction, and by no trial
+    assert_array_equal(alone, learner.predict(X)[:1])

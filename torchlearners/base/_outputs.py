@@ -40,7 +40,9 @@ class NetworkOutputs:
         """Return the network and rows like those of X, to find sizes of blocks."""
         with torch_threads(1):
             rows = self._schema.trial_rows(self._columns.matrix(X[:64]))
-            return Trial(self.net_.module_, rows.to(self.net_.device), self._computed)
+            net = self.net_
+            rows = rows.to(net.device)
+            return Trial(net.module_, rows, self._computed, net.own_hooks)
 
     def _forward(self: Any, X: Any, n_rows: int) -> np.ndarray:
         """Return outputs of rows, in a block that is filled up with rows of zeros."""

@@ -48,7 +48,7 @@ from torchlearners.training._optimizers import (
     RAdam,
     RMSprop,
 )
-from torchlearners.training._row_blocks import RowBlocks, Trial
+from torchlearners.training._row_blocks import RowBlocks, Trial, hooks_of
 from torchlearners.training._stacked import StackedNets
 from torchlearners.training._state import (
     load_net_state,
@@ -109,6 +109,7 @@ __all__ = [
     "build_loss",
     "build_optimizer",
     "group_options",
+    "hooks_of",
     "inference",
     "load_net_state",
     "load_training_state",

@@ -28,7 +28,7 @@ from torchlearners.storage import restoring
 from torchlearners.training._batches import Batch, Batches, TensorData
 from torchlearners.training._losses import Criterion
 from torchlearners.training._optimizer_choice import build_optimizer, group_options
-from torchlearners.training._row_blocks import RowBlocks
+from torchlearners.training._row_blocks import RowBlocks, hooks_of
 from torchlearners.training._state import load_training_state
 from torchlearners.training._steps import Steps
 
@@ -178,6 +178,7 @@ class Net(Steps):
     def initialize_module(self) -> Net:
         """Take the module as it is, on the device and drawing from the generator."""
         self.module_ = self.module.to(self.device)
+        self.own_hooks = hooks_of(self.module_)
         self.device_generator = self._make_device_generator()
         bind_generator(self.module_, self.device_generator)
         self.n_weights = sum(p.numel() for p in self.module_.parameters())

@@ -253,7 +253,8 @@ class _Found:
 class Trial:
     """A fitted network that can be tried without anybody noticing.
 
-    No hook that somebody else has registered is called, and what modules keep of a
+    No hook that somebody else has registered is called (but those that the network was
+    built with), and what modules keep of a
     call is not kept in the network; parameters and buffers are shared with it.
 
     Parameters
@@ -263,6 +264,8 @@ class Trial:
         Rows that the network takes.
     compute : callable, default=None
         Of a module and rows; None calls the module.
+    own_hooks : frozenset of int, default=frozenset()
+        Hooks without which the network would compute something else; see `hooks_of`.
 
     Attributes
     ----------
@@ -285,9 +288,10 @@ class Trial:
         module: nn.Module,
         rows: Tensor,
         compute: Callable[[Any, Tensor], Tensor] | None = None,
+        own_hooks: frozenset[int] = frozenset(),
     ) -> None:
         self.rows, self.multiple = rows, 1
-        self._module = _copied(module, {})
+        self._module = _copied(module, {}, own_hooks)
         self._compute = compute
         self._sums: list[Tensor] = []
         self._counting: list[Any] = []  # hooks of the first call
@@ -336,17 +340,48 @@ class Trial:
         return None
 
 
-def _copied(module: nn.Module, seen: dict[nn.Module, nn.Module]) -> nn.Module:
+def hooks_of(module: nn.Module) -> frozenset[int]:
+    """Return the numbers by which torch knows the hooks of a network.
+
+    Parameters
+    ----------
+    module : torch.nn.Module
+
+    Returns
+    -------
+    frozenset of int
+
+    Examples
+    --------
+    >>> import torch
+    >>> from torchlearners.training import hooks_of
+    >>> len(hooks_of(torch.nn.Linear(1, 1)))
+    0
+    """
+    return frozenset(
+        number
+        for part in module.modules()
+        for name, hooks in vars(part).items()
+        if name.endswith("_hooks")
+        for number in hooks
+    )
+
+
+def _copied(
+    module: nn.Module, seen: dict[nn.Module, nn.Module], own_hooks: frozenset[int]
+) -> nn.Module:
     if isinstance(module, torch.jit.ScriptModule):
         return module  # of which Python has no inside
     if module not in seen:
         copy = seen[module] = module.__new__(type(module))
         copy.__dict__ = {
-            name: OrderedDict() if name.endswith("_hooks") else value
+            name: OrderedDict((n, value[n]) for n in value if n in own_hooks)
+            if name.endswith("_hooks")
+            else value
             for name, value in vars(module).items()
         }
         copy.__dict__["_modules"] = {
-            name: child and _copied(child, seen)
+            name: child and _copied(child, seen, own_hooks)
             for name, child in module._modules.items()
         }
     return seen[module]

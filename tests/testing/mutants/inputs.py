@@ -396,7 +396,11 @@ MUTANTS = [
             "check_data_frame_through_column_transformer",
         ),
     ),
-    Mutant(SortsColumns(), "check_column_names_of_any_script_work"),
+    Mutant(
+        SortsColumns(),
+        "check_column_names_of_any_script_work",
+        also=("check_column_names_may_be_numbers",),
+    ),
     Mutant(MakesNamesOfNumbers(), "check_column_names_may_be_numbers"),
     Mutant(TakesColumnsByPosition(), "check_columns_are_known_by_name"),
     Mutant(
