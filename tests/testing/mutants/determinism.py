@@ -244,6 +244,7 @@ MUTANTS = [
         RemembersRows(),
         "check_predict_gives_the_same_bits_twice",
         also=(
+            "check_every_parameter_matters",
             "check_predictions_are_made_row_by_row",
             "check_validation_weights_are_repetition",
             "check_stored_learner_is_the_same",

@@ -402,11 +402,18 @@ MUTANTS = [
         also=("check_column_names_may_be_numbers",),
     ),
     Mutant(MakesNamesOfNumbers(), "check_column_names_may_be_numbers"),
-    Mutant(TakesColumnsByPosition(), "check_columns_are_known_by_name"),
+    Mutant(
+        TakesColumnsByPosition(),
+        "check_columns_are_known_by_name",
+        also=("check_column_names_may_be_numbers",),
+    ),
     Mutant(
         ForgetsColumnNames(),
         "check_data_frame_through_column_transformer",
-        also=("check_columns_are_known_by_name",),
+        also=(
+            "check_columns_are_known_by_name",
+            "check_column_names_may_be_numbers",
+        ),
     ),
     Mutant(DividesRowsBySpread(), "check_one_feature_is_enough"),
     Mutant(DividesByNoSpread(), "check_constant_feature_does_no_harm"),
